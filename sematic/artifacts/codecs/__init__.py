@@ -1,0 +1,1 @@
+"""One module per kind of value: plain values are text, all others Arrow data."""

@@ -1,0 +1,149 @@
+"""How plain values name their classes, and how readers find them again.
+
+A class is named ``module:qualified.name``, with the name of the main module that is the same in
+every process. Other processes can import most classes by that name. Those of ``__main__``, of
+notebook cells and of function bodies they cannot: these have a *definition*, the pickled class,
+which travels beside the value and is used only where the name leads nowhere. Values that have
+definitions have a codec name of their own: without any, nothing is ever unpickled here.
+"""
+
+import base64
+import binascii
+import functools
+import importlib
+import operator
+import pickle
+import sys
+from collections.abc import Mapping
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from sematic.errors import ArtifactError, CorruptArtifactError
+from sematic.types.names import canonical_module, main_module_name
+
+_MAIN_NAMES = ("__main__", "__mp_main__")
+
+
+def class_name(cls: type) -> str:
+    """The name of a class in the record."""
+    return f"{canonical_module(cls.__module__)}:{cls.__qualname__}"
+
+
+def is_importable(cls: type) -> bool:
+    """Whether another process finds this very class by its name."""
+    if cls.__module__ in _MAIN_NAMES or _travels_by_value(cls.__module__):
+        return False
+    return _find(sys.modules.get(cls.__module__), cls.__qualname__) is cls
+
+
+def _travels_by_value(module: str) -> bool:
+    """Whether the user told cloudpickle that workers do not have the module."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    if cloudpickle is None:
+        return False
+    registered = cloudpickle.list_registry_pickle_by_value()
+    return any(module == name or module.startswith(f"{name}.") for name in registered)
+
+
+def build_definition(cls: type) -> str | None:
+    """The class itself as text; ``None`` where it cannot be pickled.
+
+    Values of such a class can still be read wherever its name leads to it.
+    """
+    if cls not in _definitions:
+        _definitions[cls] = _define(cls)
+    return _definitions[cls]
+
+
+# Pickled once per class: cloudpickle takes a fraction of a millisecond for it.
+_definitions: WeakKeyDictionary[type, str | None] = WeakKeyDictionary()
+
+
+def _define(cls: type) -> str | None:
+    import cloudpickle
+
+    try:
+        return base64.b64encode(cloudpickle.dumps(cls)).decode()
+    except Exception:  # noqa: BLE001  methods may refer to locks, connections, anything
+        return None
+
+
+def resolve_class(name: str, definitions: Mapping[str, str]) -> type:
+    """The class of a name, in this process.
+
+    Raises:
+        ArtifactError: there is no such class here.
+    """
+    module, _, qualname = name.partition(":")
+    found = _find_loaded(module, qualname, name in definitions)
+    if found is None and name in definitions:
+        found = _load_definition(definitions[name])
+    if found is None:
+        found = _import_class(module, qualname)
+    return found
+
+
+def _find_loaded(module: str, qualname: str, defined: bool) -> type | None:
+    if module == main_module_name():
+        for main in _MAIN_NAMES:
+            found = _find(sys.modules.get(main), qualname)
+            if isinstance(found, type):
+                return found
+    if defined:
+        return _find_shipped(module, qualname)
+    found = _find(sys.modules.get(module), qualname)
+    return found if isinstance(found, type) else None
+
+
+def _find_shipped(module: str, qualname: str) -> type | None:
+    """A class of this name that came to this process with a function's code.
+
+    The value must be of the very class that the function refers to, also where an earlier process
+    stored it. cloudpickle knows the classes that it rebuilt, but has no public way to ask.
+    """
+    tracker = getattr(
+        sys.modules.get("cloudpickle.cloudpickle"), "_DYNAMIC_CLASS_TRACKER_BY_ID", {}
+    )
+    found = [
+        cls
+        for cls in list(tracker.values())
+        if cls.__qualname__ == qualname and canonical_module(cls.__module__) == module
+    ]
+    # Classes made by calling one function twice share a name: then only the definition tells.
+    if not found or ("<locals>" in qualname and len(found) > 1):
+        return None
+    return cast(type, found[-1])
+
+
+@functools.lru_cache(maxsize=256)
+def _load_definition(text: str) -> type | None:
+    try:
+        found = pickle.loads(base64.b64decode(text, validate=True))
+    except (binascii.Error, pickle.UnpicklingError, EOFError) as error:
+        raise CorruptArtifactError(f"The definition of a class is damaged: {error}") from error
+    except (ImportError, AttributeError):
+        return None  # it needs what is not installed here; its name may still lead to it
+    return found if isinstance(found, type) else None
+
+
+def _import_class(module: str, qualname: str) -> type:
+    try:
+        found = _find(importlib.import_module(module), qualname)
+    except ImportError as error:
+        raise ArtifactError(
+            f"This value is made of {module}.{qualname}, and this process cannot import "
+            f"{module!r}: {error}. Install it here, or run from the folder that has it."
+        ) from error
+    if not isinstance(found, type):
+        raise ArtifactError(
+            f"This value is made of {module}.{qualname}, and {module!r} has no such class any "
+            "more. Bring it back under that name, or compute the value again."
+        )
+    return found
+
+
+def _find(module: Any, qualname: str) -> Any:
+    try:
+        return operator.attrgetter(qualname)(module)
+    except AttributeError:
+        return None

@@ -1,0 +1,184 @@
+"""Artifacts as objects of any file system that Arrow speaks to: S3, Google Cloud Storage, HDFS."""
+
+import errno
+import mmap
+import os
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from sematic.artifacts.identity import Hashing
+from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactError
+
+# Here an object appears under its key when its writer closes it, and cannot be renamed.
+_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+# An object that is there is written again once it is this old: it starts a new age.
+_RENEW_AFTER_SECONDS = 6 * 3600.0
+# Object stores put an object in its place when its stream is closed, and Arrow closes streams that
+# are forgotten. One that failed half-way is therefore never forgotten.
+_failed_streams: list[Any] = []
+
+
+class RemotePlace:
+    """A folder of a file system with the file ``ab/cdef...`` for the artifact ``abcdef...``."""
+
+    def __init__(self, filesystem: pafs.FileSystem, root: str, *, name: str) -> None:
+        """Nothing is created before the first write.
+
+        Args:
+            filesystem: any of ``pyarrow.fs``.
+            root: path of the folder inside of it.
+            name: what to call the place in errors, without credentials.
+        """
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+        self._name = name
+
+    def path(self, artifact_id: str) -> str:
+        """Where the object of an artifact is, or would be."""
+        return f"{self._root}/{artifact_id[:2]}/{artifact_id[2:]}"
+
+    def has(self, artifact_id: str, size: int) -> bool:
+        """Whether the whole object is there."""
+        info = self._info(artifact_id)
+        return info.type == pafs.FileType.File and info.size == size
+
+    def _info(self, artifact_id: str) -> pafs.FileInfo:
+        try:
+            return self._filesystem.get_file_info(self.path(artifact_id))
+        except OSError as error:
+            raise self._failure("look for", error) from error
+
+    def write(self, segments: Sequence[memoryview], hashing: Hashing) -> str:
+        """Keep an object and return its id. If it is there and young, nothing is written.
+
+        Raises:
+            ArtifactError: the file system refused.
+        """
+        try:
+            artifact_id = hashing.wait()  # first: an object cannot be renamed once it is written
+        finally:
+            hashing.cancel()
+        if not self._is_young(artifact_id, sum(len(segment) for segment in segments)):
+            _run_uninterrupted(lambda: self._upload(artifact_id, segments))
+        return artifact_id
+
+    def _is_young(self, artifact_id: str, size: int) -> bool:
+        info = self._info(artifact_id)
+        if info.type != pafs.FileType.File or info.size != size or info.mtime_ns is None:
+            return False
+        return time.time() - info.mtime_ns / 1e9 < _RENEW_AFTER_SECONDS
+
+    def _upload(self, artifact_id: str, segments: Sequence[memoryview]) -> None:
+        path = self.path(artifact_id)
+        try:
+            if self._filesystem.type_name in _OBJECT_STORES:
+                self._write_object(path, segments)
+            else:
+                self._write_and_rename(path, segments)
+        except OSError as error:
+            raise self._failure("write to", error) from error
+
+    def _write_object(self, path: str, segments: Sequence[memoryview]) -> None:
+        stream = self._filesystem.open_output_stream(path)
+        try:
+            for segment in segments:
+                stream.write(segment)
+        except BaseException:
+            _failed_streams.append(stream)
+            raise
+        stream.close()
+
+    def _write_and_rename(self, path: str, segments: Sequence[memoryview]) -> None:
+        self._filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        temporary = f"{self._root}/.writing-{os.getpid()}-{secrets.token_hex(8)}"
+        try:
+            with self._filesystem.open_output_stream(temporary) as stream:
+                for segment in segments:
+                    stream.write(segment)
+            self._filesystem.move(temporary, path)
+        except BaseException:
+            if self._filesystem.get_file_info(temporary).type == pafs.FileType.File:
+                self._filesystem.delete_file(temporary)
+            raise
+
+    def read(self, artifact_id: str, size: int) -> memoryview:
+        """The bytes of an artifact, in memory of their own.
+
+        Raises:
+            MissingArtifactError: there is no such object.
+            CorruptArtifactError: it has another size.
+            ArtifactError: it cannot be read.
+        """
+        try:
+            with self._filesystem.open_input_file(self.path(artifact_id)) as stream:
+                found = stream.size()
+                memory = _read_all(stream, found) if found == size else None
+        except FileNotFoundError as error:
+            raise MissingArtifactError(
+                f"Artifact {artifact_id} is not in {self._name}. It was deleted, or this process "
+                "looks in another place than the one that it was stored in."
+            ) from error
+        except OSError as error:
+            raise self._failure("read from", error) from error
+        if memory is None:
+            raise CorruptArtifactError(
+                f"Artifact {artifact_id} in {self._name} is damaged: it has {found} bytes "
+                f"instead of {size}."
+            )
+        return memory
+
+    def _failure(self, action: str, error: OSError) -> ArtifactError:
+        return ArtifactError(f"Cannot {action} the artifact store {self._name}: {error}")
+
+
+def _read_all(stream: Any, size: int) -> memoryview:
+    memory = memoryview(mmap.mmap(-1, size))
+    done = 0
+    while done < size:
+        count = stream.readinto(memory[done:])
+        if count == 0:
+            raise OSError(errno.EIO, "the file became shorter while it was read")
+        done += count
+    return memory
+
+
+def _run_uninterrupted(action: Any) -> None:
+    """Run something where no Ctrl-C reaches it between two steps; the caller can be interrupted."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            action()
+        except BaseException as error:  # noqa: BLE001  raised again below
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="sematic-upload")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+
+
+def open_remote_place(uri: str) -> RemotePlace:
+    """The place that a URI of ``pyarrow.fs`` names, e.g. ``s3://bucket/folder``.
+
+    Raises:
+        ArtifactError: Arrow does not know the scheme, or the URI is malformed.
+    """
+    name = _without_credentials(uri)
+    try:
+        filesystem, root = pafs.FileSystem.from_uri(uri)
+    except (OSError, ValueError, NotImplementedError) as error:  # Arrow's are among these
+        raise ArtifactError(f"Cannot use {name} as an artifact store: {error}") from error
+    return RemotePlace(filesystem, root, name=name)
+
+
+def _without_credentials(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"

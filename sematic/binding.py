@@ -1,0 +1,94 @@
+"""Arguments and outputs with futures inside: checked by their types before they have values."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from sematic.errors import CastError, InvalidFunctionError
+from sematic.future import AbstractFuture
+from sematic.nesting import holds_future
+from sematic.types.assignability import can_cast_type
+from sematic.types.casting import caster
+from sematic.types.forms import Kind, form_of
+
+
+def bind_value(value: object, type_: object, cast: Callable[[object], object]) -> object:
+    """``value`` cast to ``type_``; where futures are inside, what is known of it is checked.
+
+    Args:
+        value: a plain value, a future, or a container with futures inside.
+        type_: the annotation it meets.
+        cast: the compiled caster of ``type_``.
+
+    Raises:
+        CastError: it can never fit.
+    """
+    if isinstance(value, AbstractFuture):
+        _check_future(value, type_)
+        return value
+    if not holds_future(value):
+        return cast(value)
+    return _bind_container(value, type_)
+
+
+def _check_future(future: AbstractFuture, type_: object) -> None:
+    fits, reason = can_cast_type(future._type, type_)
+    if not fits:
+        raise CastError(f"Cannot cast {future._type} to {type_}: {reason}")
+
+
+def _bind_container(value: Any, type_: object) -> object:
+    """Check the parts of a container. Its whole is cast when the futures have values."""
+    form = form_of(type_)
+    match form.kind:
+        case Kind.TUPLE if type(value) in (list, tuple):
+            if len(form.args) != len(value):
+                raise CastError(f"Expected {len(form.args)} elements, got {len(value)}")
+            pairs = zip(value, form.args, strict=True)
+            return type(value)([_bind_part(part, kind) for part, kind in pairs])
+        case Kind.COLLECTION if type(value) in (list, tuple, set, frozenset):
+            return type(value)([_bind_part(part, form.args[0]) for part in value])
+        case Kind.MAPPING if type(value) is dict:
+            keys, parts = form.args
+            return {_bind_part(k, keys): _bind_part(part, parts) for k, part in value.items()}
+        case Kind.CLASS | Kind.ENUM | Kind.LITERAL:
+            raise CastError(f"Cannot cast a {type(value).__name__} of futures to {type_}")
+        case _:  # a union, a dataclass: decided when the futures have values
+            return value
+
+
+def _bind_part(value: object, type_: object) -> object:
+    return bind_value(value, type_, caster(type_))
+
+
+def fan_out_signature(function: Any) -> Callable[..., Any]:
+    """The plain function behind ``f.map``: a list in, one call of ``f`` per element, a list out."""
+    parameters = list(function.__signature__.parameters.values())
+    if not parameters:
+        raise InvalidFunctionError(
+            f"{function!r} has no argument, so it cannot be mapped over a list."
+        )
+    mapped, *shared = parameters
+    name = mapped.name
+
+    def fan_out(**arguments: Any) -> Any:
+        items = arguments.pop(name)
+        return [function(**{name: item}, **arguments) for item in items]
+
+    list_type = list[function.input_types[name]]  # type: ignore[misc]
+    types = {**function.input_types, name: list_type, "return": list[function.output_type]}  # type: ignore[name-defined]
+    fan_out.__name__ = f"{function.__name__}.map"
+    fan_out.__qualname__ = f"{function.__qualname__}.map"
+    fan_out.__module__ = function.__module__
+    fan_out.__doc__ = f"{function.__name__}, once per element of {name}."
+    fan_out.__annotations__ = types
+    fan_out.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            mapped.replace(annotation=list_type, default=mapped.empty),
+            *(p.replace(annotation=types[p.name]) for p in shared),
+        ],
+        return_annotation=types["return"],
+    )
+    return fan_out
+
+

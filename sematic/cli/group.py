@@ -1,0 +1,59 @@
+"""``sematic``: the group of all commands, each loaded when it is called."""
+
+import importlib
+import logging
+import traceback
+from typing import Any
+
+import click
+
+from sematic.errors import SematicError
+
+# In the order of the help.
+_COMMANDS = {
+    "run": "sematic.cli.run:run",
+    "runs": "sematic.cli.runs:runs",
+    "show": "sematic.cli.show:show",
+    "logs": "sematic.cli.logs:logs",
+    "artifact": "sematic.cli.artifact:artifact",
+    "settings": "sematic.cli.settings:settings_group",
+    "completion": "sematic.cli.completion:completion",
+    "version": "sematic.cli.version:version",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is needed, and words errors for people."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SematicError as error:
+            if ctx.params["verbose"]:
+                traceback.print_exc()
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Ids may be shortened, as long as they are unique: sematic show 1a2b",
+)
+@click.option(
+    "-v", "--verbose", count=True, help="Show what happens in detail; twice for still more."
+)
+def main(verbose: int) -> None:
+    """Turn typed Python functions into pipelines, run them and look at what they did."""
+    if verbose:
+        logging.basicConfig()
+        logging.getLogger("sematic").setLevel(logging.INFO if verbose == 1 else logging.DEBUG)

@@ -1,0 +1,76 @@
+"""The record as commands see it: short ids, their completion, what to say without any."""
+
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from sematic.errors import NotFoundError, SematicError
+
+if TYPE_CHECKING:  # SQL takes a quarter of a second: not before a command asks
+    from sematic.tracking.queries import Queries
+
+NO_RUNS = (
+    "No runs yet. Run a pipeline and it is listed here, for example: sematic run examples/add"
+)
+_MOST_COMPLETIONS = 30
+
+
+def open_record() -> "Queries":
+    """Questions to the record that the settings name.
+
+    Raises:
+        RecordError, SettingsError: it cannot be read.
+    """
+    from sematic.client import open_record as open_
+
+    return open_()
+
+
+def find_run(queries: "Queries", prefix: str) -> str:
+    """The id of the run that a short id means: a pipeline run comes before a nested run.
+
+    Raises:
+        NotFoundError: there is none, or more than one.
+    """
+    if queries.is_empty:
+        raise NotFoundError(f"There is no run '{prefix}'. {NO_RUNS}")
+    try:
+        return queries.resolve_pipeline_run_id(prefix)
+    except NotFoundError:
+        return queries.resolve_run_id(prefix)
+
+
+class RunId(click.ParamType):
+    """An id of a run, maybe short."""
+
+    name = "run"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The latest pipeline runs, or the runs that the text can mean."""
+        try:
+            return _complete_run(open_record(), incomplete)
+        except SematicError:  # no place to show an error: nothing to choose from
+            return []
+
+
+class ArtifactId(click.ParamType):
+    """An id of an artifact, maybe short."""
+
+    name = "artifact"
+
+
+def _complete_run(queries: "Queries", incomplete: str) -> list[CompletionItem]:
+    latest = [
+        CompletionItem(run.root_id[:12], help=f"{run.name} {run.shown_status}")
+        for run in queries.pipeline_runs(limit=_MOST_COMPLETIONS)
+        if run.root_id.startswith(incomplete.lower())
+    ]
+    if latest or not incomplete:
+        return latest
+    return [
+        CompletionItem(run.id[:12], help=f"{run.name} {run.state.value}")
+        for run in queries.runs_like(incomplete, limit=_MOST_COMPLETIONS)
+    ]

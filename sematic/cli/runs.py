@@ -1,0 +1,117 @@
+"""``sematic runs``: the latest pipeline runs."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from sematic.cli.record import NO_RUNS, open_record
+from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
+from sematic.states import PipelineRunStatus, RunState
+from sematic.wording import SIGNS, format_age, format_duration, format_time
+
+if TYPE_CHECKING:
+    from sematic.tracking.queries import Queries
+    from sematic.tracking.views import PipelineRunRow
+
+_STATUSES = [*(status.value.lower() for status in PipelineRunStatus), "lost"]
+
+_COLUMNS = (
+    Column("ID"),
+    Column("NAME", least=12),
+    Column("STATUS"),
+    Column("STARTED", rank=2),
+    Column("TOOK", right=True, rank=1),
+    Column("RUNS", least=12, rank=3),
+)
+
+
+@click.command()
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The most."
+)
+@click.option(
+    "-s",
+    "--status",
+    "statuses",
+    type=click.Choice(_STATUSES, case_sensitive=False),
+    multiple=True,
+    help="Only these; can be given more than once. lost: its process died.",
+)
+@click.option("--name", help="Only those with this in their name.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in seconds.")
+def runs(limit: int, statuses: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """List the latest pipeline runs."""
+    queries = open_record()
+    wanted = {"DRIVER LOST" if status == "lost" else status.upper() for status in statuses}
+    found = queries.pipeline_runs(limit=limit, statuses=wanted, name=name)
+    counts = queries.state_counts([run.root_id for run in found])
+    if as_json:
+        click.echo(json.dumps([_to_json(run, counts[run.root_id]) for run in found], indent=2))
+    elif found:
+        _print_table(found, counts)
+    else:
+        click.echo(_nothing(queries, filtered=bool(wanted or name)), err=True)
+
+
+def _nothing(queries: "Queries", *, filtered: bool) -> str:
+    if queries.is_empty or not filtered:
+        return NO_RUNS
+    return "No pipeline run is like that. To see all of them: sematic runs"
+
+
+def _print_table(
+    found: Sequence["PipelineRunRow"], counts: Mapping[str, Mapping[RunState, int]]
+) -> None:
+    screen, now = find_screen(), time.time()
+    rows = [_row(run, counts[run.root_id], screen, now=now) for run in found]
+    echo(build_table(_COLUMNS, rows, screen), screen)
+
+
+def _row(
+    run: "PipelineRunRow", counts: Mapping[RunState, int], screen: Screen, *, now: float
+) -> list[Cell]:
+    status = run.shown_status
+    started = format_age(run.created_at, now) if screen.width else format_time(run.created_at)
+    return [
+        Cell(screen.id(run.root_id), "yellow"),
+        Cell(run.name, bold=True),
+        Cell(f"{screen.sign(status)} {status}", SIGNS[status].colour),
+        Cell(started),
+        Cell(format_duration(last_time(run, now) - run.created_at)),
+        Cell(count_states(counts)),
+    ]
+
+
+def last_time(run: "PipelineRunRow", now: float) -> float:
+    """When a pipeline run ended; now, if it runs, or when it was heard of last."""
+    if run.ended_at is not None:
+        return run.ended_at
+    return run.updated_at if run.driver_lost else now
+
+
+def count_states(counts: Mapping[RunState, int]) -> str:
+    """How many runs are in each state, in words, e.g. ``"3 done, 1 failed"``."""
+    parts = [
+        f"{counts[RunState(state)]:,} {sign.word}"
+        for state, sign in SIGNS.items()
+        if state in RunState.__members__ and counts.get(RunState(state))
+    ]
+    return ", ".join(parts)
+
+
+def _to_json(run: "PipelineRunRow", counts: Mapping[RunState, int]) -> dict[str, object]:
+    return {
+        "id": run.root_id,
+        "name": run.name,
+        "function": run.function_path,
+        "status": run.status.value,
+        "driver_lost": run.driver_lost,
+        "reason": run.reason,
+        "runner": run.runner,
+        "created_at": run.created_at,
+        "ended_at": run.ended_at,
+        "runs": {state.value: count for state, count in counts.items()},
+    }

@@ -1,0 +1,204 @@
+"""Reading the record from Python: wait for runs, get outputs and artifacts.
+
+Ids may be shortened as long as they are unique, as on the command line.
+"""
+
+import builtins
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+from sematic.artifacts.store import FileSystemStore
+from sematic.calls import ArtifactRef
+from sematic.config_directory import configured_directory
+from sematic.settings import load_settings, read_setting
+from sematic.states import RunState
+from sematic.tracking.processes import is_alive
+from sematic.tracking.queries import Queries, open_queries
+from sematic.tracking.views import PipelineRunRow, RunRow
+
+__all__ = ["block_on_run", "get_artifact_value", "get_run_output"]
+
+
+def block_on_run(
+    run_id: str,
+    polling_interval_seconds: float = 5.0,
+    max_wait_seconds: float | None = None,
+    cancel_on_exit: bool = False,
+) -> None:
+    """Block on the run with the given id until it is in a terminal state.
+
+    Args:
+        run_id: the run to block on.
+        polling_interval_seconds: the seconds between two looks at its state.
+        max_wait_seconds: the most seconds to wait; ``None`` to wait as long as it takes.
+        cancel_on_exit: whether the pipeline run is cancelled if this call ends before the run
+            does: by the deadline, SIGTERM, Ctrl-C or any other exception. The process that drives
+            it is sent SIGTERM, so it must be on this machine (else a warning says so). If that
+            process runs its LocalRunner in a thread other than the main one, it ends as a whole.
+
+    Raises:
+        RuntimeError: the run did not complete successfully, or never will: the process that
+            drives it is gone.
+        TimeoutError: it takes longer than ``max_wait_seconds``.
+        NotFoundError: there is no such run.
+    """
+    queries = open_record()
+    run_id = queries.resolve_run_id(run_id)
+    if not cancel_on_exit:
+        _block(queries, run_id, polling_interval_seconds, max_wait_seconds)
+        return
+    with _exit_on_sigterm():
+        try:
+            _block(queries, run_id, polling_interval_seconds, max_wait_seconds)
+        except BaseException:
+            _cancel(queries.pipeline_run(queries.run(run_id).root_id))
+            raise
+
+
+def get_run_output(run_id: str) -> Any:
+    """Get the output of the run with the given id, which must be complete.
+
+    Raises:
+        RuntimeError: the run is still in progress, or did not complete successfully.
+        NotFoundError: there is no such run.
+        ArtifactError: its output cannot be read.
+    """
+    queries = open_record()
+    run = queries.run(queries.resolve_run_id(run_id))
+    if run.state is not RunState.RESOLVED:
+        raise RuntimeError(f"Can't get output of unresolved run. Its state is {run.state.value}.")
+    if run.output_id is None:
+        raise RuntimeError("Could not find output artifact for run.")
+    return read_value(queries.artifact(run.output_id))
+
+
+def get_artifact_value(artifact_id: str) -> Any:
+    """Get the value of the artifact with the given id.
+
+    Raises:
+        NotFoundError: there is no such artifact.
+        ArtifactError: it cannot be read.
+    """
+    queries = open_record()
+    return read_value(queries.artifact(queries.resolve_artifact_id(artifact_id)))
+
+
+def open_record() -> Queries:
+    """Questions to the record that the settings name. Makes nothing where there is none yet.
+
+    Raises:
+        SettingsError: a setting is not valid.
+        RecordError: the record cannot be read.
+    """
+    if read_setting("SEMATIC_DATABASE_URL") is None and not _has_directory():
+        return open_queries(None)
+    return open_queries(load_settings().database_url)
+
+
+def read_value(ref: ArtifactRef) -> Any:
+    """The value of an artifact of the record that the settings name.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    return FileSystemStore(load_settings().artifacts_uri).get(ref)
+
+
+def _has_directory() -> bool:
+    """Whether a run can have recorded anything; where home is read-only, that is elsewhere."""
+    directory = configured_directory(os.environ)
+    return directory.exists() or not os.access(directory.parent, os.W_OK)
+
+
+def _block(queries: Queries, run_id: str, interval: float, max_wait: float | None) -> None:
+    deadline = None if max_wait is None else time.monotonic() + max_wait
+    while True:
+        run = queries.run(run_id)
+        if run.state is RunState.RESOLVED:
+            return
+        if run.state.is_terminal:
+            raise RuntimeError(_sentence(run))
+        if deadline is None:
+            pause = interval
+        else:
+            pause = min(interval, deadline - time.monotonic())
+            if pause <= 0:
+                raise builtins.TimeoutError(
+                    f"Run {run_id} did not complete in {max_wait} seconds"
+                )
+        _raise_if_lost(queries, run)
+        time.sleep(pause)
+
+
+def _sentence(run: RunRow) -> str:
+    sentence = f"Run terminated in state: {run.state!s}"
+    if run.error is not None:
+        return f"{sentence}. {run.error.type.removeprefix('builtins.')}: {run.error.message}"
+    return f"{sentence}. {run.reason}" if run.reason else sentence
+
+
+def _raise_if_lost(queries: Queries, run: RunRow) -> None:
+    pipeline_run = queries.pipeline_run(run.root_id)
+    if not pipeline_run.driver_lost:
+        return
+    if queries.run(run.id).state.is_terminal:  # the last it recorded; the next look tells
+        return
+    raise RuntimeError(
+        f"Run {run.id} will not end: process {pipeline_run.driver['pid']}, which drove its "
+        f"pipeline run, is gone. Its last state was {run.state.value}."
+    )
+
+
+def _cancel(pipeline_run: PipelineRunRow) -> None:
+    """Ask for the end of a pipeline run that has not ended."""
+    if pipeline_run.status.is_terminal or pipeline_run.driver_lost:
+        return
+    obstacle = _stop_driver(dict(pipeline_run.driver))
+    if obstacle:
+        warnings.warn(
+            f"Pipeline run {pipeline_run.root_id} could not be cancelled from here: {obstacle}.",
+            stacklevel=3,
+        )
+
+
+def _stop_driver(driver: dict[str, Any]) -> str:
+    """Send SIGTERM to the process that drives a pipeline run, or tell why that cannot be done."""
+    alive, pid = is_alive(driver), driver["pid"]
+    if alive is None:
+        return f"it is driven by machine {driver['host']}"
+    if not alive:
+        return ""
+    if pid == os.getpid():
+        return "it is driven by this very process"
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:  # it ended just now
+        return ""
+    except PermissionError:
+        return f"process {pid}, which drives it, belongs to another user"
+    return ""
+
+
+@contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise, so that what is to be done on exit is done; unless somebody handles it."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

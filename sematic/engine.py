@@ -1,0 +1,238 @@
+"""The engine: the only loop. Events in, instructions to the ports out."""
+
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from sematic.calls import ArtifactRef, Call
+from sematic.error_records import build_error_record, restore_exception
+from sematic.errors import CancellationError, PipelineRunError
+from sematic.events import (
+    CancelRequested,
+    Change,
+    EndPipeline,
+    EvaluateInputs,
+    EvaluateOutput,
+    EvaluationFailed,
+    Event,
+    InputsEvaluated,
+    Instruction,
+    OnFailure,
+    OutputEvaluated,
+    PipelineMoved,
+    PipelineStarted,
+    RunCreated,
+    RunMoved,
+    StartCall,
+    StopCall,
+)
+from sematic.execution import evaluate_inputs, evaluate_output
+from sematic.inline import InlineExecutor
+from sematic.ports import ArtifactStore, Clock, Executor, PipelineRunInfo, Tracker
+from sematic.recording import Recording
+from sematic.state_machine import PipelineState
+from sematic.states import PipelineRunStatus
+
+_EVALUATION_THREADS = 4
+
+Listener = Callable[[Change], None]
+"""Told of every change, in order, in the engine's thread. Must return at once."""
+
+
+class Engine:
+    """Runs one pipeline run.
+
+    Scheduling has a thread of its own, so that an inline call that takes an hour holds up no
+    other; inline calls execute in the thread that calls :meth:`run`.
+
+    Args:
+        store: keeps values.
+        tracker: keeps the record.
+        standalone: executes standalone calls; ``None`` to execute them inline too.
+        clock: seconds since the epoch, UTC.
+        listeners: told of every change.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ArtifactStore,
+        tracker: Tracker,
+        standalone: Executor | None,
+        clock: Clock,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self._store = store
+        self._tracker = tracker
+        self._inline = InlineExecutor(store, clock)
+        self._standalone: Executor = standalone or self._inline
+        self._clock = clock
+        self._listeners = listeners
+        self._state = PipelineState()
+        self._events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
+        self._evaluator = ThreadPoolExecutor(_EVALUATION_THREADS, "sematic-evaluation")
+        self._recording: Recording | None = None
+        self._end: EndPipeline | None = None
+        self._error: BaseException | None = None
+
+    def run(
+        self,
+        call: Call,
+        info: PipelineRunInfo,
+        *,
+        max_parallelism: int | None = None,
+        on_failure: OnFailure = "cancel",
+    ) -> Any:
+        """Run a pipeline and return the value of its root call.
+
+        Raises:
+            PipelineRunError: a call failed; its cause is the user's exception.
+            CancellationError: the pipeline run was cancelled.
+            RecordError, ArtifactError: the record or the artifacts cannot be written.
+        """
+        epoch = self._tracker.begin(info)
+        self._recording = Recording(
+            self._tracker, info.root_id, epoch=epoch, on_error=self._events.put
+        )
+        self._events.put(PipelineStarted(self._clock(), call, max_parallelism, on_failure))
+        thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
+        with self._cancel_on_signals():
+            thread.start()
+            self._inline.work()
+            thread.join()
+        return self._result(call)
+
+    def request_cancel(self, reason: str) -> None:
+        """Ask for the end of the pipeline run. Returns at once; from any thread."""
+        self._events.put(CancelRequested(self._clock(), reason))
+
+    # --- the engine's thread -----------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            while not self._state.ended:
+                self._take(self._events.get())
+            assert self._recording is not None
+            self._recording.flush()
+        except BaseException as error:  # raised again in the caller's thread
+            self._error = error
+        finally:
+            self._close()
+
+    def _take(self, event: Event | BaseException) -> None:
+        if isinstance(event, BaseException):
+            raise event
+        instructions = self._state.handle(event)
+        changes = [item for item in instructions if isinstance(item, _CHANGES)]
+        assert self._recording is not None
+        self._recording.append(event, changes)
+        for instruction in instructions:
+            self._carry_out(instruction)
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        match instruction:
+            case RunCreated() | RunMoved() | PipelineMoved():
+                for listener in self._listeners:
+                    listener(instruction)
+            case StartCall():
+                self._executor(instruction.call).start(instruction, self._events.put)
+            case StopCall():
+                self._executor(instruction.call).stop(instruction)
+            case EvaluateInputs() | EvaluateOutput():
+                self._evaluator.submit(self._evaluate, instruction)
+            case EndPipeline():
+                self._end = instruction
+
+    def _executor(self, call: Call) -> Executor:
+        return self._standalone if call.options.standalone else self._inline
+
+    def _evaluate(self, instruction: EvaluateInputs | EvaluateOutput) -> None:
+        call, outputs = instruction.call, instruction.outputs
+        event: Event
+        try:
+            if isinstance(instruction, EvaluateInputs):
+                inputs = evaluate_inputs(call, outputs, self._store)
+                event = InputsEvaluated(self._clock(), call.run_id, inputs)
+            else:
+                output = evaluate_output(
+                    call, instruction.output, outputs=outputs, store=self._store
+                )
+                event = OutputEvaluated(self._clock(), call.run_id, output)
+        except BaseException as error:  # a user's operator or property may raise anything
+            record = build_error_record(error)
+            event = EvaluationFailed(self._clock(), call.run_id, record, error)
+        self._events.put(event)
+
+    def _close(self) -> None:
+        """Let go of everything, and of the caller's thread last, whatever goes wrong before."""
+        try:
+            self._evaluator.shutdown(wait=True, cancel_futures=True)
+            if self._standalone is not self._inline:
+                self._standalone.close()
+            if self._recording is not None:
+                self._recording.close()
+        except BaseException as error:
+            self._error = self._error or error
+        finally:
+            self._inline.close()
+
+    # --- the caller's thread -----------------------------------------------------------------
+
+    @contextmanager
+    def _cancel_on_signals(self) -> Iterator[None]:
+        """Signals cancel the pipeline run while it runs in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def cancel(number: int, frame: object) -> None:
+            name = signal.Signals(number).name
+            self.request_cancel(f"Canceled by {name}.")
+            self._inline.interrupt()
+
+        before = {number: signal.signal(number, cancel) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _result(self, call: Call) -> Any:
+        if self._error is not None:
+            raise self._error
+        assert self._end is not None
+        match self._end.status:
+            case PipelineRunStatus.COMPLETE:
+                return self._value(self._end.output)
+            case PipelineRunStatus.CANCELED:
+                raise CancellationError(self._end.reason or "Canceled.")
+            case _:
+                raise self._failure(self._end) from self._cause(self._end)
+
+    def _value(self, output: ArtifactRef | None) -> Any:
+        assert output is not None
+        return self._store.get(output)
+
+    def _failure(self, end: EndPipeline) -> PipelineRunError:
+        error = end.error
+        assert error is not None and end.failed_run_id is not None
+        function = self._state.function_of(end.failed_run_id)
+        kind = error.type.removeprefix("builtins.")
+        return PipelineRunError(
+            "The pipeline run failed due to previous errors!\n\n"
+            f"{function.path} failed with {kind}: {error.message}",
+            run_id=end.failed_run_id,
+        )
+
+    def _cause(self, end: EndPipeline) -> BaseException | None:
+        if end.exception is not None:
+            return end.exception
+        return restore_exception(end.error) if end.error is not None else None
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CHANGES = (RunCreated, RunMoved, PipelineMoved)

@@ -1,0 +1,208 @@
+"""What happened to a pipeline run, and what is to be done about it. Data only.
+
+Events are the record: replaying them through :class:`sematic.state_machine.PipelineState` gives
+the same state. All times are seconds since the epoch, UTC, from the engine's clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from sematic.calls import ArtifactRef, Call, ErrorRecord, Input, Outcome
+from sematic.states import PipelineRunStatus, RunState
+
+OnFailure: TypeAlias = Literal["cancel", "drain"]
+
+# --- events: what happened -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStarted:
+    """A driver began a pipeline run.
+
+    Attributes:
+        max_parallelism: most standalone runs in SCHEDULED at a time; ``None`` for no limit.
+        on_failure: whether a failure ends what still runs, or lets it finish.
+    """
+
+    at: float
+    call: Call
+    max_parallelism: int | None = None
+    on_failure: OnFailure = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class InputsEvaluated:
+    """The inputs of a call that depended on others were computed and stored."""
+
+    at: float
+    run_id: str
+    inputs: Mapping[str, ArtifactRef]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEvaluated:
+    """The output of a call that returned futures was computed and stored."""
+
+    at: float
+    run_id: str
+    output: ArtifactRef
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFailed:
+    """Inputs or output of a call could not be computed: an index out of range, a wrong type."""
+
+    at: float
+    run_id: str
+    error: ErrorRecord
+    exception: BaseException | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """An attempt came to an end by itself."""
+
+    at: float
+    run_id: str
+    attempt: int
+    outcome: Outcome
+    started_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallLost:
+    """An attempt has no outcome: its worker died, it could not be started, or it was stopped."""
+
+    at: float
+    run_id: str
+    attempt: int
+    error: ErrorRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Somebody wants the pipeline run to end. ``reason`` is shown to people."""
+
+    at: float
+    reason: str
+
+
+Event: TypeAlias = (
+    PipelineStarted
+    | InputsEvaluated
+    | OutputEvaluated
+    | EvaluationFailed
+    | CallEnded
+    | CallLost
+    | CancelRequested
+)
+
+# --- changes: what the events mean for the runs ----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated:
+    """A run exists, in state CREATED."""
+
+    at: float
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class RunMoved:
+    """A run has a new state. Fields that do not go with the state are ``None``.
+
+    Attributes:
+        attempt: 1 for the first execution.
+        inputs: artifacts of all inputs, from SCHEDULED on.
+        output: artifact of the output, with RESOLVED.
+        nested_run_id: the run whose output becomes this one's, with RAN.
+        started_at, ended_at: when the function itself executed.
+        error: why, with RETRYING, FAILED and NESTED_FAILED.
+        reason: one sentence for people.
+    """
+
+    at: float
+    run_id: str
+    state: RunState
+    attempt: int = 0
+    inputs: Mapping[str, ArtifactRef] | None = None
+    output: ArtifactRef | None = None
+    nested_run_id: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    error: ErrorRecord | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineMoved:
+    """The pipeline run has a new status."""
+
+    at: float
+    root_id: str
+    status: PipelineRunStatus
+    reason: str | None = None
+
+
+Change: TypeAlias = RunCreated | RunMoved | PipelineMoved
+
+# --- instructions: what is to be done --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartCall:
+    """Execute a call. An executor answers with CallEnded or CallLost, once per attempt."""
+
+    call: Call
+    inputs: Mapping[str, ArtifactRef]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopCall:
+    """End an attempt early. It still answers with CallEnded or CallLost."""
+
+    call: Call
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateInputs:
+    """Compute the inputs of a call; ``outputs`` holds every run's that they depend on."""
+
+    call: Call
+    outputs: Mapping[str, ArtifactRef]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOutput:
+    """Compute the output of a call that returned futures."""
+
+    call: Call
+    output: Input
+    outputs: Mapping[str, ArtifactRef]
+
+
+@dataclass(frozen=True, slots=True)
+class EndPipeline:
+    """Nothing is left to do.
+
+    Attributes:
+        output: the root's output, with COMPLETE.
+        failed_run_id: the run that failed first, with FAILED.
+    """
+
+    status: PipelineRunStatus
+    output: ArtifactRef | None = None
+    failed_run_id: str | None = None
+    error: ErrorRecord | None = None
+    exception: BaseException | None = field(default=None, compare=False)
+    reason: str | None = None
+
+
+Instruction: TypeAlias = (
+    Change | StartCall | StopCall | EvaluateInputs | EvaluateOutput | EndPipeline
+)

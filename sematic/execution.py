@@ -1,0 +1,182 @@
+"""``execute_call``: the only place where user code runs."""
+
+from collections.abc import Iterable, Mapping
+
+from sematic.calls import (
+    ArtifactRef,
+    Call,
+    Expanded,
+    Failed,
+    Input,
+    Outcome,
+    Succeeded,
+)
+from sematic.error_records import build_error_record
+from sematic.errors import FutureUseError, UnusedFutureError
+from sematic.expressions import build_input, evaluate
+from sematic.function import Function
+from sematic.future import Future, Operation, Selection
+from sematic.nesting import holds_future, iter_nested
+from sematic.ports import ArtifactStore
+from sematic.run_context import SematicContext, executing
+
+
+class CallInterrupted(BaseException):
+    """Raised inside of user code to end it. Not an Exception, so that ``except`` lets it pass."""
+
+
+def execute_call(
+    call: Call,
+    inputs: Mapping[str, ArtifactRef],
+    *,
+    store: ArtifactStore,
+    remote: bool = False,
+) -> Outcome:
+    """Execute a call's function on its inputs.
+
+    Args:
+        call: what to execute.
+        inputs: the artifact of each argument.
+        store: where inputs come from and the output goes.
+        remote: whether the outcome leaves this process, so that exceptions must be pickled.
+
+    Raises:
+        CallInterrupted: the call is to end early; whoever interrupted it knows why.
+    """
+    try:
+        with executing(SematicContext(call.run_id, call.root_id)) as current:
+            arguments = load_inputs(call.function, inputs, store)
+            returned = call.function.execute(arguments)
+            value = call.function.cast_output(returned)
+            return _build_outcome(call, value, current.created_futures, store=store)
+    except CallInterrupted:
+        raise
+    except BaseException as error:  # SystemExit too: it must not end the driver or the worker
+        return Failed(build_error_record(error, pickled=remote), error)
+
+
+def load_inputs(
+    function: Function[..., object], inputs: Mapping[str, ArtifactRef], store: ArtifactStore
+) -> dict[str, object]:
+    """The arguments of a function: fresh copies, cast where another type was stored."""
+    arguments = {name: store.get(ref) for name, ref in inputs.items()}
+    descriptors = function.input_descriptors
+    recast = {n: v for n, v in arguments.items() if inputs[n].type != descriptors[n]}
+    return {**arguments, **function.cast_inputs(recast)} if recast else arguments
+
+
+def build_root_call(future: Future, store: ArtifactStore) -> Call:
+    """The call that a pipeline run starts with.
+
+    Raises:
+        ValueError: an argument is, or holds, a future.
+        ArtifactError: an argument cannot be stored.
+    """
+    for name, value in future.kwargs.items():
+        if holds_future(value):
+            raise ValueError(
+                "All input arguments of your root function should be concrete. Argument "
+                f"{name!r} of {future.function!r} is, or holds, a future. Call both functions "
+                "in a third @sematic.func and run that one."
+            )
+    return _build_call(future, root_id=future.id, parent_id=None, store=store)
+
+
+def evaluate_inputs(
+    call: Call, outputs: Mapping[str, ArtifactRef], store: ArtifactStore
+) -> dict[str, ArtifactRef]:
+    """The artifacts of a call's arguments, those computed that are made of other outputs."""
+    known: dict[str, ArtifactRef] = {}
+    for name, value in call.inputs.items():
+        if isinstance(value, ArtifactRef):
+            known[name] = value
+        else:
+            cast = call.function.cast_inputs({name: evaluate(value, outputs, store)})[name]
+            known[name] = store.put(cast, call.function.input_types[name])
+    return known
+
+
+def evaluate_output(
+    call: Call, output: Input, *, outputs: Mapping[str, ArtifactRef], store: ArtifactStore
+) -> ArtifactRef:
+    """The artifact of the output of a call that returned futures."""
+    value = call.function.cast_output(evaluate(output, outputs, store))
+    return store.put(value, call.function.output_type)
+
+
+def _build_outcome(
+    call: Call, value: object, created: list[Future], *, store: ArtifactStore
+) -> Outcome:
+    if not created and not holds_future(value):
+        return Succeeded(store.put(value, call.function.output_type))
+    reached = _reachable(value)
+    _refuse_foreign(reached.values(), created)
+    _refuse_unused(created, reached, call.function)
+    if not reached:
+        return Succeeded(store.put(value, call.function.output_type))
+    output = build_input(value, call.function.output_type, store)
+    # Created before means needed before: a future's arguments exist when it is made.
+    calls = tuple(
+        _build_call(future, root_id=call.root_id, parent_id=call.run_id, store=store)
+        for future in created
+    )
+    return Expanded(calls, output)
+
+
+def _build_call(
+    future: Future, *, root_id: str, parent_id: str | None, store: ArtifactStore
+) -> Call:
+    types = future.function.input_types
+    inputs = {n: build_input(value, types[n], store) for n, value in future.kwargs.items()}
+    return Call(
+        run_id=future.id,
+        root_id=root_id,
+        parent_id=parent_id,
+        function=future.function,
+        inputs=inputs,
+        options=future.props,
+    )
+
+
+def _reachable(value: object) -> dict[str, Future]:
+    """Every call that ``value`` depends on, by id."""
+    found: dict[str, Future] = {}
+    seen: set[int] = set()
+    stack: list[object] = [value]
+    while stack:
+        for node in iter_nested(stack.pop()):
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, Future):
+                found[node.id] = node
+                stack.extend(node.kwargs.values())
+            elif isinstance(node, Selection):
+                stack.extend((node._source, node._key))
+            elif isinstance(node, Operation):
+                stack.extend(node._operands)
+    return found
+
+
+def _refuse_foreign(futures: Iterable[Future], created: list[Future]) -> None:
+    own = {future.id for future in created}
+    for future in futures:
+        if future.id not in own:
+            raise FutureUseError(
+                f"The future of {future.function!r} (id {future.id}) was not created by this "
+                "function. A future belongs to the function that calls it: make the call in here, "
+                "or pass the value in as an argument."
+            )
+
+
+def _refuse_unused(
+    created: list[Future], reached: Mapping[str, Future], function: Function[..., object]
+) -> None:
+    for future in created:
+        if future.id not in reached:
+            name = future.function.__name__
+            raise UnusedFutureError(
+                f"The output of {function.__name__!r} does not depend on the output of  {name!r}, "
+                f"thus {name!r} will not be executed. See https://docs.sematic.dev/diving-deeper/"
+                "future-algebra#unused-futures for details on what you can do in this situation."
+            )

@@ -1,0 +1,142 @@
+"""Values with futures inside as flat programs: built before, evaluated when outputs are known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sematic.calls import (
+    ArtifactRef,
+    Collect,
+    Expression,
+    Hole,
+    Input,
+    Operate,
+    OutputOf,
+    Select,
+    Step,
+)
+from sematic.future import OPERATORS, AbstractFuture, Future, Operation, Selection
+from sematic.nesting import holds_future, iter_nested, map_nested
+from sematic.ports import ArtifactStore
+
+
+def build_input(value: object, type_: object, store: ArtifactStore) -> Input:
+    """What stands for ``value`` in the graph; constants in it are stored.
+
+    Args:
+        value: a plain value, a future, or a container with futures inside.
+        type_: its declared type.
+        store: where constants go.
+    """
+    if isinstance(value, Future):
+        return OutputOf(value.id)
+    if not holds_future(value):
+        return store.put(value, type_)
+    return _Builder(store).build(value)
+
+
+def evaluate(value: Input, outputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Any:
+    """The value that ``value`` stands for.
+
+    Args:
+        value: what to compute.
+        outputs: the output of every run that it depends on.
+        store: where their values are.
+
+    Raises:
+        Exception: whatever an item, an attribute or an operator of the values raises.
+    """
+    if isinstance(value, ArtifactRef):
+        return store.get(value)
+    if isinstance(value, OutputOf):
+        return store.get(outputs[value.run_id])
+    results: list[Any] = []
+    for step in value.steps:
+        results.append(_evaluate_step(step, results, outputs, store))
+    return results[-1]
+
+
+def _evaluate_step(
+    step: Step, results: list[Any], outputs: Mapping[str, ArtifactRef], store: ArtifactStore
+) -> Any:
+    match step:
+        case ArtifactRef():
+            return store.get(step)
+        case OutputOf():
+            return store.get(outputs[step.run_id])
+        case Select():
+            return _select(step.kind, results[step.source], results[step.key])
+        case Operate():
+            return OPERATORS[step.operator](*(results[index] for index in step.operands))
+        case Collect():
+            return _collect(step, [results[index] for index in step.parts], store)
+
+
+def _select(kind: str, source: Any, key: Any) -> Any:
+    if kind == "attribute":
+        return getattr(source, key)
+    return source[slice(*key) if kind == "slice" else key]
+
+
+def _collect(step: Collect, parts: list[Any], store: ArtifactStore) -> Any:
+    if step.template is None:
+        return parts
+    return map_nested(store.get(step.template), lambda hole: parts[hole.index], leaf=Hole)
+
+
+class _Builder:
+    """Flattens a value into steps, depth first, each shared part once, without recursion."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self._steps: list[Step] = []
+        self._index: dict[int, int] = {}
+
+    def build(self, value: object) -> Expression:
+        stack = [value]
+        while stack:
+            node = stack[-1]
+            missing = [part for part in self._parts(node) if id(part) not in self._index]
+            if missing:
+                stack.extend(reversed(missing))
+                continue
+            stack.pop()
+            if id(node) not in self._index:
+                self._steps.append(self._step(node))
+                self._index[id(node)] = len(self._steps) - 1
+        return Expression(tuple(self._steps))
+
+    def _parts(self, node: object) -> list[object]:
+        if isinstance(node, Future):
+            return []
+        if isinstance(node, Selection):
+            return [node._source, node._key]
+        if isinstance(node, Operation):
+            return list(node._operands)
+        return list(iter_nested(node))
+
+    def _step(self, node: object) -> Step:
+        if isinstance(node, Future):
+            return OutputOf(node.id)
+        if isinstance(node, Selection):
+            kind: Any = "slice" if isinstance(node._key, slice) else node._kind
+            return Select(kind, self._index[id(node._source)], self._index[id(node._key)])
+        if isinstance(node, Operation):
+            return Operate(node._operator, tuple(self._index[id(o)] for o in node._operands))
+        return self._collect(node)
+
+    def _collect(self, node: object) -> Step:
+        if isinstance(node, slice):
+            return self._store.put((node.start, node.stop, node.step), tuple)
+        parts = list(iter_nested(node))
+        if not parts:
+            return self._store.put(node, type(node))
+        indices = tuple(self._index[id(part)] for part in parts)
+        if type(node) is list and len(node) == len(parts) and _all_futures(node):
+            return Collect(None, indices)
+        counter = iter(range(len(parts)))
+        template = map_nested(node, lambda _: Hole(next(counter)))
+        return Collect(self._store.put(template, type(node)), indices)
+
+
+def _all_futures(items: list[object]) -> bool:
+    return all(isinstance(item, AbstractFuture) for item in items)

@@ -1,0 +1,343 @@
+"""``@sematic.func``: turns a typed Python function into a unit of work."""
+
+import ast
+import functools
+import hashlib
+import inspect
+import operator
+import sys
+import textwrap
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from sematic.binding import bind_value, fan_out_signature
+from sematic.errors import CastError, InvalidFunctionError
+from sematic.future import Future
+from sematic.options import build_options
+from sematic.run_context import executing_call
+from sematic.types.annotations import resolve_annotations, validate_annotation
+from sematic.types.casting import caster
+from sematic.types.descriptors import describe_type
+from sematic.types.names import canonical_module
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+pickling_by_value: ContextVar[bool] = ContextVar("sematic_pickling_by_value", default=False)
+"""Set while code travels to a process that cannot import it; see :mod:`sematic.shipping`."""
+
+_DOCS = "https://docs.sematic.dev/diving-deeper/future-algebra"
+
+
+class Function(Generic[P, R]):
+    """A decorated function. Calling it gives a :class:`sematic.future.Future`.
+
+    Attributes:
+        func: the plain function; ``f.func(1)`` calls it at once.
+        input_types: the resolved annotation of each argument, in order.
+        output_type: the resolved annotation of what it returns.
+        options: the :class:`sematic.options.CallOptions` that its calls start with.
+    """
+
+    def __init__(self, func: Callable[P, R], options: dict[str, object]) -> None:
+        _check_kind(func)
+        functools.update_wrapper(self, func)
+        self.func = func
+        self.options = build_options(func.__name__, options)
+        self.__signature__ = inspect.signature(func)
+        self.input_types, self.output_type = _checked_types(func, self.__signature__)
+        self._casters = {name: caster(type_) for name, type_ in self.input_types.items()}
+        self._cast_output = caster(self.output_type)
+        self._names = tuple(self.input_types)
+        kinds = {parameter.kind for parameter in self.__signature__.parameters.values()}
+        keyword_only = inspect.Parameter.KEYWORD_ONLY in kinds
+        self._plain_arity = -1 if keyword_only else len(self._names)
+        self._positional = tuple(
+            name
+            for name, parameter in self.__signature__.parameters.items()
+            if parameter.kind is parameter.POSITIONAL_ONLY
+        )
+
+    @property
+    def path(self) -> str:
+        """Where the function is found: module and qualified name. ``__main__`` has its real name."""
+        return f"{canonical_module(self.__module__)}.{self.__qualname__}"
+
+    @functools.cached_property
+    def output_descriptor(self) -> str:
+        """The type descriptor of its output, as artifacts have it."""
+        return describe_type(self.output_type)
+
+    @functools.cached_property
+    def input_descriptors(self) -> dict[str, str]:
+        """The type descriptor of each argument."""
+        return {name: describe_type(type_) for name, type_ in self.input_types.items()}
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The function's source code, or a comment where there is none to be had."""
+        try:
+            return textwrap.dedent(inspect.getsource(self.func))
+        except (OSError, TypeError):
+            return "# Source code not available"
+
+    @functools.cached_property
+    def source_hash(self) -> str:
+        """40 hex digits that change with the source code."""
+        return hashlib.sha1(self.source.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @functools.cached_property
+    def map(self) -> "Function[..., list[R]]":
+        """Call the function once per element of a list: ``f.map(items)`` gives a future of a list.
+
+        The list may be a future: its length is then known only when the pipeline runs. The first
+        argument is the mapped one; the others are the same in every call.
+        """
+        return Function(fan_out_signature(self), {"name": f"{self.__name__}.map"})
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Make a future of this function's output; nothing is executed.
+
+        Raises:
+            TypeError: the arguments do not fit the signature.
+            CastError: an argument does not fit its annotation.
+        """
+        if not kwargs and len(args) == self._plain_arity:
+            arguments: dict[str, object] = dict(zip(self._names, args, strict=True))
+        else:
+            bound = self.__signature__.bind(*args, **kwargs)
+            bound.apply_defaults()
+            arguments = bound.arguments
+        future = Future(self, self.cast_inputs(arguments), options=self.options)
+        call = executing_call()
+        if call is not None:
+            call.created_futures.append(future)
+        return future
+
+    def execute(self, arguments: dict[str, Any]) -> object:
+        """Call the plain function with its arguments by name."""
+        if not self._positional:
+            return self.func(**arguments)  # type: ignore[call-arg]
+        first = [arguments[name] for name in self._positional]
+        rest = {n: value for n, value in arguments.items() if n not in self._positional}
+        return self.func(*first, **rest)  # type: ignore[call-arg]
+
+    def cast_inputs(self, arguments: dict[str, object]) -> dict[str, object]:
+        """Arguments as the annotations want them; futures inside are checked by their types.
+
+        Raises:
+            CastError: naming the argument that does not fit.
+        """
+        cast = {}
+        for name, value in arguments.items():
+            try:
+                cast[name] = bind_value(value, self.input_types[name], self._casters[name])
+            except CastError as error:
+                raise CastError(
+                    f"Invalid input type for argument {name!r} when calling {self!r}. {error}"
+                ) from None
+        return cast
+
+    def cast_output(self, value: object) -> object:
+        """What the function returned, as its annotation wants it; futures inside are checked.
+
+        Raises:
+            CastError: it does not fit.
+        """
+        try:
+            return bind_value(value, self.output_type, self._cast_output)
+        except CastError as error:
+            raise CastError(f"Invalid output type for '{self!r}'. {error}") from None
+
+    def state(self) -> dict[str, Any]:
+        """Everything it is made of, to be pickled by value; see :mod:`sematic.shipping`."""
+        made_anew = {"_casters", "_cast_output", "map"}
+        state = {name: part for name, part in self.__dict__.items() if name not in made_anew}
+        return {**state, "source": self.source}
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> "Function[..., Any]":
+        """The function that gave ``state``, in another process."""
+        function = object.__new__(cls)
+        function.__dict__.update(state)
+        function._casters = {name: caster(t) for name, t in function.input_types.items()}
+        function._cast_output = caster(function.output_type)
+        return function
+
+    def is_importable(self) -> bool:
+        """Whether another process finds it by importing its module."""
+        module = sys.modules.get(self.__module__)
+        if module is None or self.__module__ == "__main__":
+            return False
+        try:
+            return operator.attrgetter(self.__qualname__)(module) is self
+        except AttributeError:
+            return False
+
+    def __reduce__(self) -> Any:
+        if pickling_by_value.get() and not self.is_importable():
+            return Function.restore, (self.state(),)
+        return self.__qualname__  # by name, like the plain function that it wraps
+
+    def __repr__(self) -> str:
+        return f"{self.__module__}.{self.__qualname__}"
+
+
+@overload
+def func(func: Callable[P, R], /) -> Function[P, R]: ...
+@overload
+def func(
+    *,
+    standalone: bool = ...,
+    cache: bool = ...,
+    resource_requirements: Any = ...,
+    retry: Any = ...,
+    base_image_tag: str | None = ...,
+    timeout_mins: int | None = ...,
+) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+def func(
+    func: Any = None,
+    standalone: bool = False,
+    cache: bool = False,
+    resource_requirements: Any = None,
+    retry: Any = None,
+    base_image_tag: str | None = None,
+    timeout_mins: int | None = None,
+) -> Any:
+    """Make a function a unit of work that is tracked, and that runs where a runner says.
+
+    Works as ``@func``, ``@func()`` and ``@func(...)``. The function needs a type annotation on
+    every argument, and on what it returns unless that is nothing.
+
+    Args:
+        func: the function; usually left to the decorator syntax.
+        standalone: execute in a process of its own, in parallel with other such calls.
+        cache: reuse the output under the runner's ``cache_namespace``. Not for functions whose
+            output differs from one time to the next.
+        resource_requirements: a ``ResourceRequirements``; standalone functions only.
+        retry: a ``RetrySettings``: which failures are followed by another attempt.
+        base_image_tag: which container image to use on a cluster.
+        timeout_mins: an integer of at least 1; most minutes until the output is known, waiting
+            for a slot and nested calls included.
+
+    Raises:
+        InvalidFunctionError: the function cannot be a unit of work; the message says why.
+        InvalidOptionError: an option has a wrong type or value.
+    """
+    options = {
+        "standalone": standalone,
+        "cache": cache,
+        "resource_requirements": resource_requirements,
+        "retry": retry,
+        "base_image_tag": base_image_tag,
+        "timeout_mins": timeout_mins,
+    }
+    if func is None:
+        build_options("function", options)  # a wrong option fails at its own line
+        return lambda decorated: Function(decorated, options)
+    return Function(func, options)
+
+
+def _check_kind(func: object) -> None:
+    if isinstance(func, Function):
+        raise InvalidFunctionError(f"{func!r} is decorated with @sematic.func twice.")
+    if isinstance(func, (staticmethod, classmethod)):
+        _refuse_method(func.__func__)
+    if not inspect.isfunction(func):
+        raise InvalidFunctionError(
+            f"@sematic.func can only be used with functions. But {func!r} is a "
+            f"{type(func).__name__!r}."
+        )
+    if (
+        inspect.iscoroutinefunction(func)
+        or inspect.isgeneratorfunction(func)
+        or inspect.isasyncgenfunction(func)
+    ):
+        raise InvalidFunctionError(
+            "@sematic.func can't be used with async functions, generators, or coroutines. "
+            f"But {func!r} is one of these."
+        )
+    if next(iter(inspect.signature(func).parameters), None) in ("self", "cls"):
+        _refuse_method(func)
+
+
+def _refuse_method(func: object) -> None:
+    raise InvalidFunctionError(
+        f"@sematic.func can only be used with functions, not methods. But {func!r} is a method. "
+        "Instead, consider defining a function where the first argument is the object currently "
+        "being passed as 'self' or 'cls'. You should also rename that parameter to something "
+        "more descriptive"
+    )
+
+
+def _checked_types(
+    func: Callable[..., object], signature: inspect.Signature
+) -> tuple[dict[str, Any], Any]:
+    parameters = signature.parameters
+    for name, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InvalidFunctionError(
+                f"Variadic arguments are not supported. {func.__name__!r} has variadic argument "
+                f"{name!r}. Please see {_DOCS}#variadic-arguments for more details."
+            )
+    missing = sorted(n for n, p in parameters.items() if p.annotation is p.empty)
+    if missing:
+        raise InvalidFunctionError(
+            "Missing function type annotations. The following arguments are not annotated: "
+            + ", ".join(map(repr, missing))
+        )
+    if signature.return_annotation is signature.empty:
+        _refuse_unannotated_return(func)
+    annotations = resolve_annotations(func)
+    for name, annotation in annotations.items():
+        _check_annotation(func, name, annotation)
+    return {n: annotations[n] for n in parameters}, annotations.get("return", type(None))
+
+
+def _check_annotation(func: Callable[..., object], name: str, annotation: object) -> None:
+    where = "output" if name == "return" else f"argument {name!r}"
+    try:
+        validate_annotation(annotation)
+    except InvalidFunctionError as error:
+        raise InvalidFunctionError(
+            f"Invalid type annotation for {where} of {func.__module__}.{func.__name__}: {error}"
+        ) from None
+
+
+def _refuse_unannotated_return(func: Callable[..., object]) -> None:
+    """A function that returns a value but does not say so would fail only when it has run."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(func)))
+    except (OSError, TypeError, SyntaxError):
+        return  # no source to look at: the cast of the output to None will tell
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef):
+        return
+    for node in _own_nodes(definition):
+        if isinstance(node, ast.Return) and not _returns_nothing(node):
+            written = ast.unparse(node)
+            raise InvalidFunctionError(
+                f"{func.__module__}.{func.__name__} has no return annotation but has "
+                f"`{written}` in it. Say what it returns: "
+                f"`def {func.__name__}(...) -> <type of {ast.unparse(node.value or node)}>:`"
+            )
+
+
+def _returns_nothing(node: ast.Return) -> bool:
+    value = node.value
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
+
+
+def _own_nodes(definition: ast.FunctionDef) -> list[ast.AST]:
+    """The statements of a function, without those of functions and classes defined in it."""
+    own: list[ast.AST] = []
+    stack: list[ast.AST] = list(definition.body)
+    while stack:
+        node = stack.pop()
+        own.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            stack.extend(ast.iter_child_nodes(node))
+    return own
+
+

@@ -1,0 +1,70 @@
+"""InlineExecutor: executes calls one at a time in the thread that called ``runner.run``."""
+
+import queue
+from collections.abc import Callable
+
+from sematic.calls import ErrorRecord
+from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
+from sematic.execution import CallInterrupted, execute_call
+from sematic.ports import ArtifactStore, Clock
+
+_INTERRUPTED = ErrorRecord(
+    type="sematic.errors.CancellationError", message="The call was interrupted."
+)
+
+
+class InlineExecutor:
+    """Hands calls to the thread that runs :meth:`work`.
+
+    That thread is the user's own, usually the main one, so signals, debuggers, notebooks and
+    libraries that are bound to a thread work as in plain Python.
+    """
+
+    def __init__(self, store: ArtifactStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue: queue.SimpleQueue[tuple[StartCall, Callable[[Event], None]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._armed = False
+
+    def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
+        """Queue a call for the working thread."""
+        self._queue.put((start, report))
+
+    def stop(self, stop: StopCall) -> None:
+        """Nothing: an inline call that runs is left to finish, see :meth:`interrupt`."""
+
+    def close(self) -> None:
+        """Let :meth:`work` return."""
+        self._queue.put(None)
+
+    def work(self) -> None:
+        """Execute calls in the calling thread until :meth:`close`."""
+        while (item := self._queue.get()) is not None:
+            start, report = item
+            report(self._execute(start))
+
+    def interrupt(self) -> None:
+        """End the call that executes now, if any. Only from the working thread: a signal handler.
+
+        Raises:
+            CallInterrupted: into the user code that the signal found.
+        """
+        if self._armed:
+            self._armed = False
+            raise CallInterrupted
+
+    def _execute(self, start: StartCall) -> Event:
+        call, attempt = start.call, start.attempt
+        started_at = self._clock()
+        try:
+            self._armed = True
+            outcome = execute_call(call, start.inputs, store=self._store)
+            self._armed = False
+        except CallInterrupted:
+            return CallLost(self._clock(), call.run_id, attempt, _INTERRUPTED)
+        ended_at = self._clock()
+        return CallEnded(
+            ended_at, call.run_id, attempt, outcome, started_at=started_at, ended_at=ended_at
+        )

@@ -1,0 +1,160 @@
+"""The options of one call: what ``@sematic.func`` and ``future.set`` accept, checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+
+from sematic.errors import InvalidOptionError
+from sematic.resources import ResourceRequirements
+from sematic.retry import RetrySettings
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How one call is executed. Every field can be changed by ``future.set``.
+
+    Attributes:
+        name: what people see; the function's name unless set.
+        standalone: whether the call runs in a process of its own, in parallel with others.
+        cache: whether its output may come from, and goes to, the runner's cache namespace.
+        tags: words to find the run by.
+        retry: which failures are followed by another attempt.
+        timeout_mins: most minutes from being scheduled to the output, nested calls included.
+        resource_requirements: what the call needs; standalone calls only.
+        base_image_tag: which container image the call runs in, on a cluster.
+    """
+
+    name: str
+    standalone: bool = False
+    cache: bool = False
+    tags: tuple[str, ...] = ()
+    retry: RetrySettings | None = None
+    timeout_mins: int | None = None
+    resource_requirements: ResourceRequirements | None = None
+    base_image_tag: str | None = None
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        # Half the time that dataclasses take to pickle; every call holds one.
+        return CallOptions, tuple(getattr(self, name) for name in _FIELDS)
+
+
+_FIELDS = tuple(field.name for field in fields(CallOptions))
+
+
+def build_options(name: str, values: Mapping[str, object]) -> CallOptions:
+    """Options of a function, from the arguments of its decorator.
+
+    Raises:
+        InvalidOptionError: a value has the wrong type, or two do not fit together.
+    """
+    return change_options(CallOptions(name=name), values)
+
+
+def change_options(options: CallOptions, values: Mapping[str, object]) -> CallOptions:
+    """``options`` with ``values`` in place; all of them or, on an error, none.
+
+    Raises:
+        InvalidOptionError: a field is unknown, a value has the wrong type, or two do not fit.
+    """
+    unknown = sorted(set(values) - _CHECKS.keys())
+    if unknown:
+        known = ", ".join(sorted(_CHECKS))
+        raise InvalidOptionError(
+            f"Cannot mutate fields: {{{', '.join(map(repr, unknown))}}}. Options are: {known}"
+        )
+    changed = replace(options, **{name: _CHECKS[name](value) for name, value in values.items()})  # type: ignore[arg-type]
+    if changed.resource_requirements is not None and not changed.standalone:
+        raise InvalidOptionError(
+            "Only Standalone Functions can have resource requirements. "
+            "Try using @sematic.func(standalone=True, ...)."
+        )
+    return changed
+
+
+def options_to_json(options: CallOptions) -> dict[str, object]:
+    """Options as plain data, without those that have their default."""
+    changed: dict[str, object] = {"name": options.name}
+    for name in _FIELDS[1:]:
+        value = getattr(options, name)
+        if value:  # every default is empty: False, None or ()
+            changed[name] = _TO_JSON[name](value) if name in _TO_JSON else value
+    return changed
+
+
+def _check_name(value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise InvalidOptionError(f"Invalid `name`, must be a non-empty string: {value!r}")
+
+
+def _check_bool(name: str) -> Callable[[object], bool]:
+    def check(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise InvalidOptionError(f"Invalid `{name}`, must be a bool: {value!r}")
+
+    return check
+
+
+def _check_tags(value: object) -> tuple[str, ...]:
+    if isinstance(value, (list, tuple)) and all(isinstance(tag, str) and tag for tag in value):
+        return tuple(value)
+    raise InvalidOptionError(f"Invalid `tags`, must be a list of non empty strings: {value!r}")
+
+
+def _check_retry(value: object) -> RetrySettings | None:
+    if value is None or isinstance(value, RetrySettings):
+        return value
+    raise InvalidOptionError(
+        f"Invalid `retry`, must be a RetrySettings: {value!r}. "
+        "Write retry=RetrySettings(exceptions=(ValueError,), retries=3)."
+    )
+
+
+def _check_timeout(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidOptionError(
+            f"Timeouts must be an integer number of minutes, got: {value!r}"
+        )
+    if value < 1:
+        raise InvalidOptionError(f"Timeouts must be >=1 minutes, got: {value}")
+    return value
+
+
+def _check_resources(value: object) -> ResourceRequirements | None:
+    if value is None or isinstance(value, ResourceRequirements):
+        return value
+    raise InvalidOptionError(
+        f"Invalid `resource_requirements`, must be a ResourceRequirements: {value!r}"
+    )
+
+
+def _check_image_tag(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise InvalidOptionError(f"Invalid `base_image_tag`, must be a non-empty string: {value!r}")
+
+
+_CHECKS: dict[str, Callable[[object], object]] = {
+    "name": _check_name,
+    "standalone": _check_bool("standalone"),
+    "cache": _check_bool("cache"),
+    "tags": _check_tags,
+    "retry": _check_retry,
+    "timeout_mins": _check_timeout,
+    "resource_requirements": _check_resources,
+    "base_image_tag": _check_image_tag,
+}
+
+
+def _retry_to_json(retry: RetrySettings) -> dict[str, object]:
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in retry.exceptions]
+    return {"exceptions": names, "retries": retry.retries}
+
+
+_TO_JSON: dict[str, Callable[..., object]] = {
+    "tags": list,
+    "retry": _retry_to_json,
+    "resource_requirements": lambda requirements: requirements.to_json(),
+}

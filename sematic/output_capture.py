@@ -1,0 +1,157 @@
+"""What functions print, kept as the log of their run.
+
+In the driver Python's streams are teed, so that terminals, notebooks and debuggers keep working.
+In workers the file descriptors themselves are redirected, so that native code and child processes
+are heard too.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from sematic.run_context import executing_call
+
+PathOf = Callable[[str], Path]
+"""The log file of the run with this id, as things stand."""
+
+
+class LogTee:
+    """Copies what the executing call prints to its log; one for both streams.
+
+    Args:
+        path_of: the log file of a run.
+    """
+
+    def __init__(self, path_of: PathOf) -> None:
+        self._path_of = path_of
+        self._run_id: str | None = None
+        self._file: BinaryIO | None = None
+
+    def write(self, text: str) -> None:
+        """Append to the log of the call that executes in this thread, if there is one."""
+        call = executing_call()
+        if call is None or not text:
+            return
+        run_id = call.context.run_id
+        if run_id != self._run_id:
+            self.close()
+            self._file = _open_log(self._path_of(run_id))
+            self._run_id = run_id
+        assert self._file is not None
+        self._file.write(text.encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        """Close the open log, if there is one."""
+        if self._file is not None:
+            self._file.close()
+        self._file = self._run_id = None
+
+
+class _TeeStream:
+    """A text stream that also writes to a LogTee; everything else is the original's."""
+
+    def __init__(self, original: TextIO, tee: LogTee) -> None:
+        self._original = original
+        self._tee = tee
+
+    def write(self, text: str) -> int:
+        self._tee.write(text)
+        return self._original.write(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+    def __iter__(self) -> Any:
+        return iter(self._original)
+
+
+@contextmanager
+def teed_streams(path_of: PathOf) -> Iterator[None]:
+    """Copy what calls print through Python's streams and logging to their logs."""
+    tee = LogTee(path_of)
+    with ExitStack() as stack:
+        stack.callback(tee.close)
+        for name in ("stdout", "stderr"):
+            original = getattr(sys, name)
+            if original is None:  # pythonw, or closed on purpose
+                continue
+            teed: Any = _TeeStream(original, tee)
+            setattr(sys, name, teed)
+            stack.callback(_restore_stream, name, original, teed)
+            stack.enter_context(_moved_handlers(original, teed))
+        yield
+
+
+def _restore_stream(name: str, original: TextIO, teed: Any) -> None:
+    if getattr(sys, name) is teed:  # else somebody replaced it meanwhile, and may put it back
+        setattr(sys, name, original)
+
+
+@contextmanager
+def _moved_handlers(original: TextIO, teed: Any) -> Iterator[None]:
+    """Let logging handlers that hold the original stream write to the teed one."""
+    moved = [h for h in _stream_handlers() if h.stream is original]
+    for handler in moved:
+        handler.setStream(teed)
+    try:
+        yield
+    finally:
+        for handler in _stream_handlers():
+            if handler.stream is teed:
+                handler.setStream(original)
+
+
+def _stream_handlers() -> list[Any]:
+    loggers = [logging.root, *logging.Logger.manager.loggerDict.values()]
+    handlers = {
+        id(handler): handler
+        for logger in loggers
+        if isinstance(logger, logging.Logger)
+        for handler in logger.handlers
+        if isinstance(handler, logging.StreamHandler)
+    }
+    return list(handlers.values())
+
+
+@contextmanager
+def captured_descriptors(path: Path) -> Iterator[None]:
+    """Redirect file descriptors 1 and 2 of this process to ``path`` while the block runs.
+
+    The file is gone again if nothing was written. Not for several threads at once.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    _flush()
+    saved = [os.dup(1), os.dup(2)]
+    try:
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        yield
+    finally:
+        _flush()
+        for number, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        if os.fstat(target).st_size == 0:
+            with suppress(FileNotFoundError):  # nothing was printed: no log
+                path.unlink()
+        os.close(target)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def _open_log(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open(path, "ab", buffering=0)

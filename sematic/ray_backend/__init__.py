@@ -1,0 +1,1 @@
+"""Standalone calls on Ray. The only place that imports ``ray``, and only when it is needed."""

@@ -1,0 +1,102 @@
+"""Recording: one batch of events on its way to the tracker while the next one gathers."""
+
+import queue
+import threading
+from collections.abc import Callable
+
+from sematic.events import Change, Event
+from sematic.ports import Batch, Tracker
+
+# Long enough that events come in batches, short enough that nobody sees it.
+_LINGER_SECONDS = 0.02
+# How many events may wait in memory before the engine waits for the tracker.
+_MOST_WAITING = 10_000
+
+
+class Recording:
+    """Sends the events of one driver to a tracker, from a thread of its own.
+
+    Args:
+        tracker: where they go.
+        root_id: the pipeline run.
+        epoch: the driver's.
+        on_error: called once, from the recording thread, with what made recording impossible.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        root_id: str,
+        *,
+        epoch: int,
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self._tracker = tracker
+        self._root_id = root_id
+        self._epoch = epoch
+        self._on_error = on_error
+        self._next_seq = 0
+        self._error: BaseException | None = None
+        self._items: queue.SimpleQueue[tuple[Event, list[Change]] | threading.Event | None] = (
+            queue.SimpleQueue()
+        )
+        self._urgent = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="sematic-recording", daemon=True)
+        self._thread.start()
+
+    def append(self, event: Event, changes: list[Change]) -> None:
+        """Record an event and what it means, soon."""
+        self._items.put((event, changes))
+        if self._items.qsize() > _MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Return when everything appended so far is recorded.
+
+        Raises:
+            BaseException: what the tracker raised, now or before.
+        """
+        done = threading.Event()
+        self._items.put(done)
+        self._urgent.set()
+        done.wait()
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """End the thread; what is appended is still recorded. May be called twice."""
+        self._items.put(None)
+        self._urgent.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        open_ = True
+        while open_:
+            items = [self._items.get()]
+            self._urgent.wait(_LINGER_SECONDS)
+            self._urgent.clear()
+            while not self._items.empty():
+                items.append(self._items.get())
+            open_ = None not in items
+            self._record([item for item in items if isinstance(item, tuple)])
+            for item in items:
+                if isinstance(item, threading.Event):
+                    item.set()
+
+    def _record(self, items: list[tuple[Event, list[Change]]]) -> None:
+        if not items or self._error is not None:
+            return
+        batch = Batch(
+            root_id=self._root_id,
+            epoch=self._epoch,
+            first_seq=self._next_seq,
+            events=tuple(event for event, _ in items),
+            changes=tuple(change for _, changes in items for change in changes),
+        )
+        try:
+            self._tracker.record(batch)
+        except BaseException as error:  # handed to the engine, which ends the pipeline run
+            self._error = error
+            self._on_error(error)
+        else:
+            self._next_seq += len(items)

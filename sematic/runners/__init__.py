@@ -1,0 +1,1 @@
+"""Composition roots: they choose adapters and read settings, and contain no logic."""

@@ -1,0 +1,171 @@
+"""LocalRunner: on this machine, tracked, standalone functions in parallel on local Ray."""
+
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sematic.artifacts.store import FileSystemStore
+from sematic.caching import CacheNamespace
+from sematic.engine import Engine, Listener
+from sematic.errors import InvalidOptionError, RecordError
+from sematic.events import OnFailure
+from sematic.execution import build_root_call
+from sematic.future import AbstractFuture, Future
+from sematic.log_files import log_path
+from sematic.output_capture import teed_streams
+from sematic.ports import PipelineRunInfo
+from sematic.ray_backend.cluster import LocalRay
+from sematic.ray_backend.executor import RayExecutor
+from sematic.ray_backend.tracker_actor import TrackerActor
+from sematic.runners.runner import Runner, run_future, system_clock
+from sematic.settings import Settings, config_directory, load_settings
+from sematic.tracking.environment import describe_command, describe_surroundings
+from sematic.tracking.sql_tracker import SqlTracker
+from sematic.version import __version__
+
+_SURROUNDINGS_SECONDS = 10.0
+
+
+class LocalRunner(Runner):
+    """Runs a pipeline on this machine and records it; no server is needed.
+
+    The record is a SQLite database in ``~/.sematic`` (``SEMATIC_CONFIG_DIR`` says elsewhere).
+    Standalone functions execute in parallel as Ray tasks; Ray is started when the first of them
+    is ready and ended with the pipeline run. A pipeline without any never imports Ray.
+
+    Args:
+        cache_namespace: where functions with ``cache=True`` look for, and leave, their outputs:
+            a string, or a callable that makes it from the root future. ``None``: no caching.
+        max_parallelism: most standalone runs at a time; ``None`` for as many as there is room.
+        on_failure: what happens to standalone functions that still run when another function
+            fails: ``"cancel"`` ends them, ``"drain"`` lets them finish.
+        ray_address: of a running Ray to use, as ``ray.init(address=...)`` takes it.
+        progress: ``"auto"``, ``"plain"`` or ``"off"``; the setting ``SEMATIC_PROGRESS`` if ``None``.
+
+    Raises:
+        InvalidOptionError: an argument has a wrong type or value.
+    """
+
+    def __init__(
+        self,
+        cache_namespace: CacheNamespace = None,
+        *,
+        max_parallelism: int | None = None,
+        on_failure: OnFailure = "cancel",
+        ray_address: str | None = None,
+        progress: str | None = None,
+    ) -> None:
+        self._cache_namespace = cache_namespace
+        self._max_parallelism = _check_parallelism(max_parallelism)
+        self._on_failure = _check_choice("on_failure", on_failure, ("cancel", "drain"))
+        self._ray_address = ray_address
+        self._progress = progress and _check_choice("progress", progress, ("auto", "plain", "off"))
+
+    def run(self, future: AbstractFuture) -> Any:
+        """Run a pipeline and return its value; see :meth:`sematic.Runner.run`."""
+        return run_future(future, self._execute)
+
+    def _execute(self, root: Future) -> Any:
+        settings = load_settings()
+        logs = config_directory() / "logs"
+        store = FileSystemStore(settings.artifacts_uri)
+        tracker = SqlTracker(settings.database_url)
+        call = build_root_call(root, store)
+        info = _describe(root, runner=type(self).__name__)
+        with _progress(self._progress or settings.progress, root) as (listeners, say):
+            executor = RayExecutor(
+                store,
+                ray=LocalRay(self._ray_address, announce=say),
+                clock=system_clock,
+                log_directory=logs,
+                warn=_warn,
+                on_ready=lambda ray: tracker.use_writer(
+                    TrackerActor(ray, tracker.build_writer())
+                ),
+            )
+            engine = Engine(
+                store=store,
+                tracker=tracker,
+                standalone=executor,
+                clock=system_clock,
+                listeners=listeners,
+            )
+            path_of = _path_of(logs, root.id)
+            with teed_streams(path_of), _surroundings(tracker, info):
+                return engine.run(
+                    call,
+                    info,
+                    max_parallelism=self._max_parallelism,
+                    on_failure=self._on_failure,
+                )
+
+
+def _path_of(logs: Path, root_id: str) -> Callable[[str], Path]:
+    return lambda run_id: log_path(logs, root_id, run_id, 1)
+
+
+def _describe(root: Future, *, runner: str) -> PipelineRunInfo:
+    return PipelineRunInfo(
+        root_id=root.id,
+        name=root.props.name,
+        function_path=root.function.path,
+        runner=runner,
+        created_at=system_clock(),
+        client_version=__version__,
+        environment=describe_command(),
+    )
+
+
+@contextmanager
+def _surroundings(tracker: SqlTracker, info: PipelineRunInfo) -> Iterator[None]:
+    """Look at git and packages beside the pipeline run, and add what was found at its end."""
+    found: dict[str, Any] = {}
+    thread = threading.Thread(
+        target=lambda: found.update(describe_surroundings()), name="sematic-surroundings"
+    )
+    thread.daemon = True
+    thread.start()
+
+    def add() -> None:
+        thread.join(_SURROUNDINGS_SECONDS)
+        if found:
+            tracker.annotate(info.root_id, {**info.environment, **found})
+
+    try:
+        yield
+    except RecordError:
+        raise  # there is no record to add to
+    except BaseException:
+        add()
+        raise
+    else:
+        add()
+
+
+@contextmanager
+def _progress(kind: str, root: Future) -> Iterator[tuple[Sequence[Listener], Callable[[str], None]]]:
+    yield (), lambda sentence: print(sentence, file=sys.stderr)
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=2)
+
+
+def _check_parallelism(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidOptionError(
+            f"max_parallelism must be a positive integer or None. Got: {value!r}"
+        )
+    return value
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> Any:
+    if value not in choices:
+        raise InvalidOptionError(f"{name} must be one of {', '.join(choices)}. Got: {value!r}")
+    return value

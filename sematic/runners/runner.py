@@ -1,0 +1,82 @@
+"""Runner: what every runner is, and what running any future takes."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from sematic.errors import FutureUseError, NestedRunError
+from sematic.future import AbstractFuture, Future
+from sematic.run_context import executing_call
+from sematic.states import RunState
+
+
+class Runner(ABC):
+    """Runs pipelines. A subclass says where: it implements :meth:`run`."""
+
+    @abstractmethod
+    def run(self, future: AbstractFuture) -> Any:
+        """Run the graph that ``future`` is the root of and return its value.
+
+        Args:
+            future: what calling a ``@sematic.func`` returned.
+
+        Raises:
+            PipelineRunError: a function failed; the cause is the user's own exception.
+            CancellationError: the pipeline run was cancelled.
+        """
+
+
+def run_future(future: AbstractFuture, execute: Callable[[Future], Any]) -> Any:
+    """Run a root future once: the second time its stored value is returned.
+
+    Args:
+        future: the root of a pipeline.
+        execute: runs it and returns its value.
+
+    Raises:
+        NestedRunError: called inside of a running Sematic function.
+        FutureUseError: ``future`` is not the root of a pipeline, or was run and failed.
+    """
+    root = _checked_root(future)
+    if root.state is RunState.RESOLVED:
+        return root.value
+    if root.state is not RunState.CREATED:
+        raise FutureUseError(
+            f"{root!r} was run before and did not succeed. Call {root.function.__name__}(...) "
+            "again and run the new future."
+        )
+    root.state = RunState.SCHEDULED
+    try:
+        value = execute(root)
+    except BaseException:
+        root.state = RunState.FAILED
+        raise
+    root.value, root.state = value, RunState.RESOLVED
+    return value
+
+
+def _checked_root(future: AbstractFuture) -> Future:
+    if executing_call() is not None:
+        raise NestedRunError(
+            "You have called runner.run(...) within a Sematic func. Usually people do this when "
+            "they want the value of a future: return the future instead, or pass it to another "
+            "@sematic.func. For more information, read "
+            "https://docs.sematic.dev/diving-deeper/future-algebra"
+        )
+    if isinstance(future, Future):
+        return future
+    if isinstance(future, AbstractFuture):
+        raise FutureUseError(
+            f"{future!r} is a part of a pipeline, not its root. Return it from a @sematic.func "
+            "and run that one."
+        )
+    raise FutureUseError(
+        f"runner.run(...) needs a future, but got {future!r}. Call a function that is decorated "
+        "with @sematic.func to get one: runner.run(pipeline(...))."
+    )
+
+
+def system_clock() -> float:
+    """Seconds since the epoch, UTC."""
+    return time.time()

@@ -1,0 +1,442 @@
+"""Decides. Events in, instructions out; no I/O, no clock, no ids made inside."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sematic.calls import (
+    ArtifactRef,
+    Call,
+    ErrorRecord,
+    Expanded,
+    Failed,
+    Input,
+    OutputOf,
+    Succeeded,
+    dependencies,
+)
+from sematic.events import (
+    CallEnded,
+    CallLost,
+    CancelRequested,
+    EndPipeline,
+    EvaluateInputs,
+    EvaluateOutput,
+    EvaluationFailed,
+    Event,
+    InputsEvaluated,
+    Instruction,
+    OnFailure,
+    OutputEvaluated,
+    PipelineMoved,
+    PipelineStarted,
+    RunCreated,
+    RunMoved,
+    StartCall,
+    StopCall,
+)
+from sematic.function import Function
+from sematic.graph import PipelineGraph
+from sematic.states import PipelineRunStatus, RunState, check_transition
+
+CHILD_FAILED = "Failed because the child run failed"
+REST_FAILED = "Canceled because the rest of the graph failed."
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the machine knows of one call."""
+
+    call: Call
+    state: RunState | None = None
+    attempt: int = 0
+    inputs: Mapping[str, ArtifactRef] | None = None
+    output: ArtifactRef | None = None
+    expansion: Input | None = None
+
+
+class PipelineState:
+    """One pipeline run, from its first event to its last.
+
+    ``handle`` is deterministic: the same events give the same instructions, which is what makes
+    resuming by replay possible.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Run] = {}
+        self._graph = PipelineGraph()
+        self._root_id = ""
+        self._max_parallelism: int | None = None
+        self._on_failure: OnFailure = "cancel"
+        self._ready_inline: deque[str] = deque()
+        self._ready_standalone: deque[str] = deque()
+        self._active: dict[str, None] = {}  # SCHEDULED runs, in the order they were started
+        self._active_standalone = 0
+        self._evaluating: set[str] = set()
+        self._resolved: deque[_Run] = deque()  # outputs that were not passed on yet
+        self._ending: EndPipeline | None = None
+        self._stopping = False
+        self._ended = False
+        self._out: list[Instruction] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether EndPipeline has been given; later events change nothing."""
+        return self._ended
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take notice of an event and return what is to be done, in order.
+
+        Raises:
+            IllegalStateTransitionError: the event cannot have happened in this state.
+        """
+        if self._ended:
+            return []
+        _HANDLERS[type(event)](self, event)
+        self._pass_outputs_on(event.at)
+        self._start_ready(event.at)
+        self._end_if_done(event.at)
+        out, self._out = self._out, []
+        return out
+
+    def state_of(self, run_id: str) -> RunState | None:
+        """The state of a run, ``None`` if there is no such run."""
+        run = self._runs.get(run_id)
+        return run.state if run else None
+
+    def function_of(self, run_id: str) -> Function[..., object]:
+        """The function of a run."""
+        return self._runs[run_id].call.function
+
+    # --- events ------------------------------------------------------------------------------
+
+    def _pipeline_started(self, event: PipelineStarted) -> None:
+        self._root_id = event.call.run_id
+        self._max_parallelism = event.max_parallelism
+        self._on_failure = event.on_failure
+        self._out.append(PipelineMoved(event.at, self._root_id, PipelineRunStatus.RUNNING))
+        self._create((event.call,), event.at)
+
+    def _call_ended(self, event: CallEnded) -> None:
+        run = self._current(event.run_id, event.attempt)
+        if run is None:
+            return
+        self._release(run)
+        times = (event.started_at, event.ended_at)
+        match event.outcome:
+            case Succeeded(output):
+                self._resolve(run, output, event.at, times=times)
+            case Expanded(calls, output):
+                self._expand(run, calls, output=output, at=event.at, times=times)
+            case Failed(error, exception):
+                self._attempt_failed(run, error, exception=exception, at=event.at, times=times)
+
+    def _call_lost(self, event: CallLost) -> None:
+        run = self._current(event.run_id, event.attempt)
+        if run is None:
+            return
+        self._release(run)
+        if self._stopping:
+            self._cancel(run, event.at)
+        else:
+            self._attempt_failed(run, event.error, exception=None, at=event.at, times=None)
+
+    def _inputs_evaluated(self, event: InputsEvaluated) -> None:
+        run = self._evaluated(event.run_id)
+        if run.state is RunState.CREATED:
+            run.inputs = event.inputs
+            self._enqueue(run)
+
+    def _output_evaluated(self, event: OutputEvaluated) -> None:
+        run = self._evaluated(event.run_id)
+        if run.state is RunState.RAN:
+            self._resolve(run, event.output, event.at)
+
+    def _evaluation_failed(self, event: EvaluationFailed) -> None:
+        run = self._evaluated(event.run_id)
+        if run.state in (RunState.CREATED, RunState.RAN):
+            self._fail(run, event.error, exception=event.exception, at=event.at, times=None)
+
+    def _cancel_requested(self, event: CancelRequested) -> None:
+        if self._ending is None:
+            self._begin_ending(
+                EndPipeline(PipelineRunStatus.CANCELED, reason=event.reason), event.at
+            )
+        elif not self._stopping:
+            self._stop_active()
+
+    # --- a run's way -------------------------------------------------------------------------
+
+    def _create(self, calls: Iterable[Call], at: float) -> None:
+        ready = []
+        for call in calls:
+            run = self._runs[call.run_id] = _Run(call)
+            self._out.append(RunCreated(at, call))
+            self._set_state(run, RunState.CREATED)
+            needs = [need for value in call.inputs.values() for need in dependencies(value)]
+            if self._graph.add(call.run_id, call.parent_id, needs=needs):
+                ready.append(run)
+        for run in ready:
+            self._prepare(run)
+
+    def _prepare(self, run: _Run) -> None:
+        """Its inputs can be computed: at once if they are artifacts as they are."""
+        call, inputs = run.call, {}
+        for name, value in call.inputs.items():
+            artifact = self._known_artifact(value)
+            if artifact is None:
+                self._evaluating.add(call.run_id)
+                self._out.append(EvaluateInputs(call, self._outputs(call.inputs.values())))
+                return
+            inputs[name] = artifact
+        run.inputs = inputs
+        self._enqueue(run)
+
+    def _enqueue(self, run: _Run) -> None:
+        ready = self._ready_standalone if run.call.options.standalone else self._ready_inline
+        ready.append(run.call.run_id)
+
+    def _start_ready(self, at: float) -> None:
+        if self._ending is not None:
+            return
+        limit = self._max_parallelism
+        while self._ready_standalone and (limit is None or self._active_standalone < limit):
+            self._active_standalone += 1
+            self._start(self._ready_standalone.popleft(), at)
+        if self._ready_inline and len(self._active) == self._active_standalone:
+            self._start(self._ready_inline.popleft(), at)
+
+    def _start(self, run_id: str, at: float) -> None:
+        run = self._runs[run_id]
+        run.attempt += 1
+        self._active[run_id] = None
+        self._move(run, RunState.SCHEDULED, at, inputs=run.inputs)
+        self._out.append(StartCall(run.call, run.inputs or {}, run.attempt))
+
+    def _current(self, run_id: str, attempt: int) -> _Run | None:
+        """The run that an executor speaks of, unless it speaks of an attempt that is over."""
+        if run_id not in self._active or self._runs[run_id].attempt != attempt:
+            return None
+        return self._runs[run_id]
+
+    def _release(self, run: _Run) -> None:
+        del self._active[run.call.run_id]
+        if run.call.options.standalone:
+            self._active_standalone -= 1
+
+    def _resolve(
+        self,
+        run: _Run,
+        output: ArtifactRef,
+        at: float,
+        *,
+        times: tuple[float, float] | None = None,
+    ) -> None:
+        run.output, run.inputs, run.expansion = output, None, None
+        self._move(run, RunState.RESOLVED, at, output=output, times=times)
+        self._resolved.append(run)
+
+    def _pass_outputs_on(self, at: float) -> None:
+        """A loop, not recursion: a call may be nested ten thousand deep."""
+        while self._resolved:
+            released = self._graph.resolve(self._resolved.popleft().call.run_id)
+            if self._ending is not None:
+                continue
+            for run_id in released.calls:
+                self._prepare(self._runs[run_id])
+            for run_id in released.outputs:
+                self._complete(self._runs[run_id], at)
+
+    def _expand(
+        self,
+        run: _Run,
+        calls: tuple[Call, ...],
+        *,
+        output: Input,
+        at: float,
+        times: tuple[float, float],
+    ) -> None:
+        run.expansion, run.inputs = output, None
+        nested = output.run_id if isinstance(output, OutputOf) else None
+        self._move(run, RunState.RAN, at, nested_run_id=nested, times=times)
+        if self._ending is not None:
+            self._cancel(run, at)
+            return
+        ready = self._graph.expand(run.call.run_id, needs=dependencies(output))
+        self._create(calls, at)
+        if ready:
+            self._complete(run, at)
+
+    def _complete(self, run: _Run, at: float) -> None:
+        """What is nested in a run is resolved: its output is that, or is made of it."""
+        value = run.expansion
+        assert value is not None
+        artifact = self._known_artifact(value)
+        if artifact is not None and artifact.type == run.call.function.output_descriptor:
+            self._resolve(run, artifact, at)
+        else:
+            self._evaluating.add(run.call.run_id)
+            self._out.append(EvaluateOutput(run.call, value, self._outputs([value])))
+
+    def _evaluated(self, run_id: str) -> _Run:
+        self._evaluating.discard(run_id)
+        return self._runs[run_id]
+
+    def _attempt_failed(
+        self,
+        run: _Run,
+        error: ErrorRecord,
+        *,
+        exception: BaseException | None,
+        at: float,
+        times: tuple[float, float] | None,
+    ) -> None:
+        if self._ending is None and self._retries(run, error):
+            self._move(run, RunState.RETRYING, at, error=error, times=times)
+            self._enqueue(run)
+        else:
+            self._fail(run, error, exception=exception, at=at, times=times)
+
+    def _retries(self, run: _Run, error: ErrorRecord) -> bool:
+        retry = run.call.options.retry
+        return (
+            retry is not None
+            and run.attempt <= retry.retries
+            and retry.matches((error.type, *error.ancestors))
+        )
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _fail(
+        self,
+        run: _Run,
+        error: ErrorRecord,
+        *,
+        exception: BaseException | None,
+        at: float,
+        times: tuple[float, float] | None,
+    ) -> None:
+        self._move(run, RunState.FAILED, at, error=error, times=times)
+        for ancestor_id in self._graph.ancestors(run.call.run_id):
+            ancestor = self._runs[ancestor_id]
+            if ancestor.state is RunState.RAN:
+                self._move(ancestor, RunState.NESTED_FAILED, at, reason=CHILD_FAILED)
+        if self._ending is None:
+            failed = EndPipeline(
+                PipelineRunStatus.FAILED,
+                failed_run_id=run.call.run_id,
+                error=error,
+                exception=exception,
+            )
+            self._begin_ending(failed, at)
+
+    def _begin_ending(self, ending: EndPipeline, at: float) -> None:
+        self._ending = ending
+        self._ready_inline.clear()
+        self._ready_standalone.clear()
+        for run in self._runs.values():
+            if run.state in (RunState.CREATED, RunState.RETRYING, RunState.RAN):
+                self._cancel(run, at)
+        if ending.status is PipelineRunStatus.CANCELED or self._on_failure == "cancel":
+            self._stop_active()
+
+    def _stop_active(self) -> None:
+        self._stopping = True
+        for run_id in self._active:
+            run = self._runs[run_id]
+            self._out.append(StopCall(run.call, run.attempt))
+
+    def _cancel(self, run: _Run, at: float) -> None:
+        assert self._ending is not None
+        reason = self._ending.reason or REST_FAILED
+        self._move(run, RunState.CANCELED, at, reason=reason)
+
+    def _end_if_done(self, at: float) -> None:
+        root = self._runs[self._root_id]
+        if self._ending is None and root.state is RunState.RESOLVED:
+            self._ending = EndPipeline(PipelineRunStatus.COMPLETE, output=root.output)
+        if self._ending is None or self._active:
+            return
+        self._ended = True
+        ending = self._ending
+        reason = ending.reason or (ending.error.message if ending.error else None)
+        self._out.append(PipelineMoved(at, self._root_id, ending.status, reason))
+        self._out.append(ending)
+
+    # --- small things ------------------------------------------------------------------------
+
+    def _known_artifact(self, value: Input) -> ArtifactRef | None:
+        """The artifact that ``value`` is, unless it must be computed."""
+        if isinstance(value, ArtifactRef):
+            return value
+        if isinstance(value, OutputOf):
+            return self._runs[value.run_id].output
+        return None
+
+    def _outputs(self, values: Iterable[Input]) -> dict[str, ArtifactRef]:
+        found = {}
+        for value in values:
+            for run_id in dependencies(value):
+                output = self._runs[run_id].output
+                assert output is not None
+                found[run_id] = output
+        return found
+
+    def _set_state(self, run: _Run, state: RunState) -> None:
+        check_transition(run.call.run_id, run.state, state)
+        run.state = state
+
+    def _move(
+        self,
+        run: _Run,
+        state: RunState,
+        at: float,
+        *,
+        times: tuple[float, float] | None = None,
+        **details: Any,
+    ) -> None:
+        self._set_state(run, state)
+        started_at, ended_at = times or (None, None)
+        self._out.append(
+            RunMoved(
+                at,
+                run.call.run_id,
+                state,
+                attempt=run.attempt,
+                started_at=started_at,
+                ended_at=ended_at,
+                **details,
+            )
+        )
+
+    def validate(self) -> None:
+        """Check what must hold after every event. For tests.
+
+        Raises:
+            AssertionError: the machine contradicts itself.
+        """
+        scheduled = [r for r in self._runs.values() if r.state is RunState.SCHEDULED]
+        assert {run.call.run_id for run in scheduled} == set(self._active)
+        standalone = sum(run.call.options.standalone for run in scheduled)
+        assert standalone == self._active_standalone
+        assert len(scheduled) - standalone <= 1, "two inline calls at once"
+        assert self._max_parallelism is None or standalone <= self._max_parallelism
+        resolved = [run for run in self._runs.values() if run.state is RunState.RESOLVED]
+        assert all(run.output is not None for run in resolved)
+        if self._ended:
+            assert all(run.state and run.state.is_terminal for run in self._runs.values())
+            assert not self._active
+        elif self._ending is None and self._runs:
+            assert self._active or self._evaluating, "nothing will ever happen again"
+
+
+_HANDLERS: dict[type, Callable[[PipelineState, Any], None]] = {
+    PipelineStarted: PipelineState._pipeline_started,
+    CallEnded: PipelineState._call_ended,
+    CallLost: PipelineState._call_lost,
+    InputsEvaluated: PipelineState._inputs_evaluated,
+    OutputEvaluated: PipelineState._output_evaluated,
+    EvaluationFailed: PipelineState._evaluation_failed,
+    CancelRequested: PipelineState._cancel_requested,
+}

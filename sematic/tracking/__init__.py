@@ -1,0 +1,1 @@
+"""The record in SQL: SQLite on a laptop, PostgreSQL for a team."""

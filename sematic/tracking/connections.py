@@ -1,0 +1,147 @@
+"""Connections of the drivers themselves, for SQLite and PostgreSQL. Loads no SQLAlchemy.
+
+The recorder writes through these: statements are compiled once, and a process that only writes
+(the tracker actor) starts a quarter of a second sooner.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sematic.errors import RecordError
+
+_BUSY_SECONDS = 30.0
+_SQLITE = "sqlite:///"
+# Where SQLite's locks cannot be relied upon; as /proc/self/mounts names them.
+_NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph")
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether a database URL is of SQLite rather than PostgreSQL."""
+    return url.startswith("sqlite:")
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a SQLite URL: ``sqlite:////absolute/path``.
+
+    Raises:
+        RecordError: the URL names no file.
+    """
+    path = url.removeprefix(_SQLITE).partition("?")[0]
+    if not url.startswith(_SQLITE) or not path or path == ":memory:":
+        raise RecordError(
+            f"{url!r} names no file. Write sqlite:////absolute/path/to/file.db, with four slashes."
+        )
+    return Path(path)
+
+
+def display_url(url: str) -> str:
+    """A database URL without its password."""
+    return re.sub(r"(://[^/:@]*:).*@", r"\1***@", url)
+
+
+def connect(url: str) -> Any:
+    """A new connection in autocommit mode; :func:`transaction` opens transactions on it.
+
+    Raises:
+        RecordError: the database cannot be reached, or must not be used as it is.
+    """
+    try:
+        return _connect_sqlite(sqlite_path(url)) if is_sqlite(url) else _connect_postgres(url)
+    except (driver_error(url), OSError) as error:
+        raise RecordError(f"Cannot open the record at {display_url(url)}: {error}") from error
+
+
+def driver_error(url: str) -> type[Exception]:
+    """The root of what the driver raises."""
+    return sqlite3.Error if is_sqlite(url) else _psycopg().Error  # type: ignore[no-any-return]
+
+
+@contextmanager
+def transaction(connection: Any) -> Iterator[Any]:
+    """All or nothing, with a cursor to do it with.
+
+    ``BEGIN IMMEDIATE`` takes SQLite's write lock at once: a transaction that reads first and
+    writes then would fail, without waiting, where another one wrote in between.
+    """
+    immediate = isinstance(connection, sqlite3.Connection)
+    cursor = connection.cursor()
+    cursor.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    try:
+        yield cursor
+        cursor.execute("COMMIT")
+    except BaseException:
+        if not immediate or connection.in_transaction:
+            cursor.execute("ROLLBACK")
+        raise
+    finally:
+        cursor.close()
+
+
+def prepare_sqlite(connection: sqlite3.Connection) -> None:
+    """Make a connection safe for several processes at once, and surviving the death of any."""
+    connection.isolation_level = None  # transactions are written out, see transaction()
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def check_place(path: Path) -> None:
+    """Make the directory of a SQLite file.
+
+    Raises:
+        RecordError: it cannot be made, or is where SQLite can lose data.
+    """
+    directory = path.absolute().parent
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"Cannot create {directory} for the record: {error}") from error
+    kind = file_system_type(directory)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise RecordError(
+            f"{directory} is on a network file system ({kind}), where SQLite can lose data. Set "
+            "SEMATIC_CONFIG_DIR to a local directory, or SEMATIC_DATABASE_URL to a PostgreSQL "
+            "database."
+        )
+
+
+def file_system_type(directory: Path) -> str | None:
+    """What kind of file system a directory is on; ``None`` where the system does not tell."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None  # not Linux
+    kinds = {}
+    for line in mounts.splitlines():
+        _, place, kind, *_ = line.split(" ")
+        kinds[place.replace("\\040", " ")] = kind
+    for place in (directory, *directory.parents):
+        if str(place) in kinds:
+            return kinds[str(place)]
+    return None
+
+
+def _connect_sqlite(path: Path) -> sqlite3.Connection:
+    check_place(path)
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+    prepare_sqlite(connection)
+    return connection
+
+
+def _connect_postgres(url: str) -> Any:
+    address = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql://", url)
+    return _psycopg().connect(address, autocommit=True)
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg  # only where there is PostgreSQL
+    except ImportError as error:
+        raise RecordError(
+            "The record is in PostgreSQL, whose driver is not installed. Install it: "
+            "pip install 'sematic[postgres]'"
+        ) from error
+    return psycopg

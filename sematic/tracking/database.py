@@ -1,0 +1,110 @@
+"""The database of the record: its tables, and SQLAlchemy's way to it."""
+
+import os
+
+import sqlalchemy
+from sqlalchemy.pool import NullPool
+
+from sematic.errors import UnknownSchemaError
+from sematic.tracking.connections import (
+    check_place,
+    connect,
+    display_url,
+    is_sqlite,
+    prepare_sqlite,
+    sqlite_path,
+)
+from sematic.tracking.tables import HEAD, metadata, schema_version
+
+_TABLES_LOCK = 7363617  # any number that nobody else takes
+
+
+class Database:
+    """One database of records. Cheap to construct; nothing is opened before it is needed.
+
+    Args:
+        url: ``sqlite:////absolute/path`` or ``postgresql://user:password@host/name``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine: sqlalchemy.Engine | None = None
+        self._pid = 0
+
+    @property
+    def display_name(self) -> str:
+        """The URL without its password."""
+        return display_url(self.url)
+
+    @property
+    def engine(self) -> sqlalchemy.Engine:
+        """The SQLAlchemy engine; made anew after a fork, so that no connection survives one."""
+        if self._engine is None or self._pid != os.getpid():
+            self._engine = self._create_engine()
+            self._pid = os.getpid()
+        return self._engine
+
+    def _create_engine(self) -> sqlalchemy.Engine:
+        if is_sqlite(self.url):
+            check_place(sqlite_path(self.url))
+            engine = sqlalchemy.create_engine(self.url, poolclass=NullPool)
+            sqlalchemy.event.listen(engine, "connect", lambda made, _: prepare_sqlite(made))
+            return engine
+        address = sqlalchemy.make_url(self.url).set(drivername="postgresql+psycopg")
+        return sqlalchemy.create_engine(address, poolclass=NullPool)
+
+    def prepare(self) -> None:
+        """Bring the tables to the shape that this version needs, creating them where needed.
+
+        Raises:
+            UnknownSchemaError: they were made by a newer version.
+            RecordError: the database cannot be reached.
+        """
+        version = self.read_version()
+        if version == HEAD:
+            return
+        if version is None:
+            self._create_tables()
+        elif version < HEAD:
+            from sematic.tracking.migrations import upgrade  # Alembic takes half a second
+
+            upgrade(self.engine)
+        else:
+            raise UnknownSchemaError(
+                f"The record at {self.display_name} was made by a newer version of sematic "
+                f"(schema {version}, this version knows {HEAD}). Upgrade: pip install -U sematic"
+            )
+
+    def read_version(self) -> str | None:
+        """The schema version of the tables, ``None`` where there are none.
+
+        Raises:
+            RecordError: the database cannot be reached.
+        """
+        if is_sqlite(self.url):
+            query = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+        else:
+            query = (
+                "SELECT 1 FROM information_schema.tables WHERE table_name = 'alembic_version' "
+                "AND table_schema = current_schema()"
+            )
+        connection = connect(self.url)
+        try:
+            if connection.execute(query).fetchone() is None:
+                return None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return str(row[0]) if row else None
+        finally:
+            connection.close()
+
+    def _create_tables(self) -> None:
+        """Two processes may come here at once: the second one finds the tables there."""
+        with self.engine.connect() as connection:
+            if is_sqlite(self.url):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TABLES_LOCK})")
+            metadata.create_all(connection)
+            if connection.execute(schema_version.select()).fetchone() is None:
+                connection.execute(schema_version.insert().values(version_num=HEAD))
+            connection.commit()

@@ -1,0 +1,90 @@
+"""What it takes to get a pipeline run's circumstances again: command, commit, packages."""
+
+import getpass
+import importlib.metadata
+import os
+import platform
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+_GIT_SECONDS = 5.0
+
+
+def describe_command() -> dict[str, Any]:
+    """What is known at once: command line, directory, host, process, Python."""
+    return {
+        "command": shlex.join([*_interpreter(), *sys.argv]),
+        "directory": os.getcwd(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def describe_surroundings() -> dict[str, Any]:
+    """What takes a while: the git commit, and the version of every installed package."""
+    return {"git": describe_git(os.getcwd()), "packages": describe_packages()}
+
+
+def describe_git(directory: str) -> dict[str, Any] | None:
+    """Commit, branch, remote and dirty state; ``None`` outside of a git repository."""
+    commit = _git(directory, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    status = _git(directory, "status", "--porcelain")
+    return {
+        "commit": commit,
+        "branch": _git(directory, "rev-parse", "--abbrev-ref", "HEAD"),
+        "remote": _git(directory, "remote", "get-url", "origin"),
+        "dirty": None if status is None else bool(status),
+    }
+
+
+def describe_packages() -> dict[str, str]:
+    """Name and version of every installed distribution."""
+    return dict(_list_packages(tuple((place, _changed_at(place)) for place in sys.path)))
+
+
+@cache
+def _list_packages(places: tuple[tuple[str, float], ...]) -> Mapping[str, str]:
+    """Reading hundreds of metadata files takes a tenth of a second: once per state of the disk."""
+    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+    return {name: found[name] for name in sorted(found) if name}
+
+
+def _changed_at(place: str) -> float:
+    try:
+        return os.stat(place).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _git(directory: str, *arguments: str) -> str | None:
+    """What git prints, ``None`` where there is no git, no repository or no answer in time."""
+    command = ["git", "--no-optional-locks", "-C", directory, *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _interpreter() -> list[str]:
+    """How Python was started, as far as the command line does not say it."""
+    return [] if sys.argv and os.access(sys.argv[0], os.X_OK) else ["python"]
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have them
+        return None

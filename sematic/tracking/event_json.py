@@ -1,0 +1,134 @@
+"""Events as JSON text, for the record. Artifacts are named; their rows are elsewhere."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sematic.calls import (
+    ArtifactRef,
+    Call,
+    Collect,
+    ErrorRecord,
+    Expanded,
+    Expression,
+    Failed,
+    Input,
+    Operate,
+    Outcome,
+    OutputOf,
+    Select,
+    Step,
+    Succeeded,
+)
+from sematic.events import (
+    CallEnded,
+    CallLost,
+    CancelRequested,
+    EvaluationFailed,
+    Event,
+    InputsEvaluated,
+    OutputEvaluated,
+    PipelineStarted,
+)
+from sematic.options import options_to_json
+
+SCHEMA = 1
+"""Version of this format; part of every pipeline run's first event."""
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def event_to_json(event: Event) -> str:
+    """An event without its time, which has a column of its own. ASCII."""
+    return _encode(_EVENTS[type(event)](event))
+
+
+def error_to_json(error: ErrorRecord) -> dict[str, Any]:
+    """An error without the pickled exception, which is never kept."""
+    return {
+        "type": error.type,
+        "message": error.message,
+        "ancestors": error.ancestors,
+        "traceback": error.traceback,
+    }
+
+
+def _started(event: PipelineStarted) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "call": _call(event.call),
+        "max_parallelism": event.max_parallelism,
+        "on_failure": event.on_failure,
+    }
+
+
+def _ended(event: CallEnded) -> dict[str, Any]:
+    return {
+        "run_id": event.run_id,
+        "attempt": event.attempt,
+        "started_at": event.started_at,
+        "ended_at": event.ended_at,
+        **_outcome(event.outcome),
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    match outcome:
+        case Succeeded(output):
+            return {"output": output.id}
+        case Expanded(calls, value):
+            return {"calls": [_call(call) for call in calls], "output_of": _input(value)}
+        case Failed(error):
+            return {"error": error_to_json(error)}
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "run_id": call.run_id,
+        "parent_id": call.parent_id,
+        "function": call.function.path,
+        "source_hash": call.function.source_hash,
+        "inputs": {name: _input(value) for name, value in call.inputs.items()},
+        "options": options_to_json(call.options),
+    }
+
+
+def _input(value: Input) -> Any:
+    if isinstance(value, Expression):
+        return {"steps": [_step(step) for step in value.steps]}
+    return _step(value)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    match step:
+        case ArtifactRef():
+            return {"artifact": step.id}
+        case OutputOf(run_id):
+            return {"run": run_id}
+        case Select(kind, source, key):
+            return {"select": kind, "source": source, "key": key}
+        case Operate(operator, operands):
+            return {"operate": operator, "operands": operands}
+        case Collect(template, parts):
+            return {"collect": template.id if template else None, "parts": parts}
+
+
+_EVENTS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    PipelineStarted: _started,
+    CallEnded: _ended,
+    InputsEvaluated: lambda event: {
+        "run_id": event.run_id,
+        "inputs": {name: ref.id for name, ref in event.inputs.items()},
+    },
+    OutputEvaluated: lambda event: {"run_id": event.run_id, "output": event.output.id},
+    EvaluationFailed: lambda event: {
+        "run_id": event.run_id,
+        "error": error_to_json(event.error),
+    },
+    CallLost: lambda event: {
+        "run_id": event.run_id,
+        "attempt": event.attempt,
+        "error": error_to_json(event.error),
+    },
+    CancelRequested: lambda event: {"reason": event.reason},
+}

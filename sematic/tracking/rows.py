@@ -1,0 +1,222 @@
+"""Batches of events as rows of tables. Pure: rows are plain tuples that any process can write."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sematic.calls import (
+    ArtifactRef,
+    Call,
+    Collect,
+    Expanded,
+    Expression,
+    Input,
+    dependencies,
+)
+from sematic.events import CallEnded, Event, PipelineMoved, RunCreated, RunMoved
+from sematic.function import Function
+from sematic.options import options_to_json
+from sematic.ports import Batch
+from sematic.states import RunState
+from sematic.tracking.event_json import error_to_json, event_to_json
+
+Row = tuple[Any, ...]
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+PIPELINE_COLUMNS = (
+    *("root_id", "name", "function_path", "status", "runner", "client_version"),
+    *("cache_namespace", "environment", "epoch", "next_seq", "driver", "created_at", "updated_at"),
+)
+"""The columns of ``pipeline_runs`` that are known from the start, in the table's order."""
+
+RUN_DETAILS = (
+    *("state", "attempt", "scheduled_at", "started_at", "ended_at", "resolved_at"),
+    *("failed_at", "nested_run_id", "output_id", "error", "reason"),
+)
+"""The columns of ``runs`` that change after its creation, in the order of the rows."""
+
+_TIMES = {
+    RunState.SCHEDULED: "scheduled_at",
+    RunState.RESOLVED: "resolved_at",
+    RunState.FAILED: "failed_at",
+    RunState.NESTED_FAILED: "failed_at",
+}
+
+
+@dataclass(slots=True)
+class RowBatch:
+    """A batch as rows, in the column order of the statements of ``writer.py``.
+
+    Attributes:
+        status: ``(status, reason, at)`` of the pipeline run where it changed.
+    """
+
+    root_id: str
+    epoch: int
+    first_seq: int
+    events: list[Row] = field(default_factory=list)
+    new_runs: list[Row] = field(default_factory=list)
+    changed_runs: list[Row] = field(default_factory=list)
+    inputs: list[Row] = field(default_factory=list)
+    input_artifacts: list[Row] = field(default_factory=list)
+    functions: list[Row] = field(default_factory=list)
+    artifacts: list[Row] = field(default_factory=list)
+    status: Row | None = None
+
+
+class RowBuilder:
+    """Turns the batches of one pipeline run into rows.
+
+    It remembers which functions and artifacts were sent, and counts runs; else it is pure.
+    """
+
+    def __init__(self) -> None:
+        self._ordinal = 0
+        self._function_ids: dict[int, tuple[Function[..., Any], str]] = {}
+        self._sent_artifacts: set[str] = set()
+
+    def build(self, batch: Batch) -> RowBatch:
+        """The rows of a batch."""
+        rows = RowBatch(batch.root_id, batch.epoch, batch.first_seq)
+        for seq, event in enumerate(batch.events, batch.first_seq):
+            rows.events.append(_event_row(batch, seq, event))
+            self._add_artifacts(rows, _event_artifacts(event), event.at)
+        self._add_runs(rows, batch)
+        return rows
+
+    def _add_runs(self, rows: RowBatch, batch: Batch) -> None:
+        created: dict[str, RunCreated] = {}
+        details: dict[str, dict[str, Any]] = {}
+        inputs: dict[str, dict[str, str]] = {}
+        for change in batch.changes:
+            match change:
+                case RunCreated(_, call):
+                    created[call.run_id] = change
+                    details[call.run_id] = {"state": RunState.CREATED.value, "attempt": 0}
+                case RunMoved(at, run_id):
+                    details.setdefault(run_id, {}).update(_moved(change))
+                    if change.inputs:
+                        inputs[run_id] = {n: ref.id for n, ref in change.inputs.items()}
+                        self._add_artifacts(rows, change.inputs.values(), at)
+                case PipelineMoved(at, _, status, reason):
+                    rows.status = (status.value, _text(reason), at)
+        for run_id, values in details.items():
+            row = tuple(values.get(column) for column in RUN_DETAILS)
+            known = inputs.get(run_id, {})
+            if run_id in created:
+                self._add_run(rows, created[run_id], row, known)
+            else:
+                rows.changed_runs.append((*row, run_id))
+                rows.input_artifacts.extend((a, run_id, name) for name, a in known.items())
+
+    def _add_run(
+        self, rows: RowBatch, change: RunCreated, details: Row, known: dict[str, str]
+    ) -> None:
+        call = change.call
+        self._add_artifacts(rows, _call_artifacts(call), change.at)
+        for name, value in call.inputs.items():
+            artifact_id = value.id if isinstance(value, ArtifactRef) else known.get(name)
+            rows.inputs.append((call.run_id, name, _sources(value), artifact_id))
+        rows.new_runs.append(
+            (
+                call.run_id,
+                call.root_id,
+                call.parent_id,
+                self._ordinal,
+                _text(call.options.name),
+                call.function.path,
+                self._function_id(rows, call.function),
+                call.options.standalone,
+                _encode(options_to_json(call.options)),
+                change.at,
+                *details,
+            )
+        )
+        self._ordinal += 1
+
+    def _function_id(self, rows: RowBatch, function: Function[..., Any]) -> str:
+        known = self._function_ids.get(id(function))
+        if known is not None:
+            return known[1]
+        function_id = function.source_hash
+        self._function_ids[id(function)] = (function, function_id)
+        source, docstring = _text(function.source), _text(function.__doc__)
+        rows.functions.append((function_id, function.path, source, docstring))
+        return function_id
+
+    def _add_artifacts(self, rows: RowBatch, refs: Iterable[ArtifactRef], at: float) -> None:
+        for ref in refs:
+            if ref.id in self._sent_artifacts:
+                continue
+            self._sent_artifacts.add(ref.id)
+            row = (ref.id, ref.codec, ref.type, ref.size, ref.payload, ref.summary, at)
+            rows.artifacts.append(row)
+
+
+def _event_row(batch: Batch, seq: int, event: Event) -> Row:
+    payload = event_to_json(event)
+    return (batch.root_id, batch.epoch, seq, type(event).__name__, event.at, payload)
+
+
+def _moved(change: RunMoved) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": change.state.value,
+        "attempt": change.attempt,
+        "error": _encode(error_to_json(change.error)) if change.error else None,
+        "reason": _text(change.reason),
+    }
+    column = _TIMES.get(change.state)
+    if column is not None:
+        values[column] = change.at
+    if change.started_at is not None:
+        values["started_at"], values["ended_at"] = change.started_at, change.ended_at
+    if change.output is not None:
+        values["output_id"] = change.output.id
+    if change.nested_run_id is not None:
+        values["nested_run_id"] = change.nested_run_id
+    return values
+
+
+def _event_artifacts(event: Event) -> Iterator[ArtifactRef]:
+    """The artifacts that only the event names; those of runs come with the runs."""
+    if isinstance(event, CallEnded) and isinstance(event.outcome, Expanded):
+        yield from _input_artifacts(event.outcome.output)
+    output = getattr(event, "output", None) or getattr(
+        getattr(event, "outcome", None), "output", None
+    )
+    if isinstance(output, ArtifactRef):
+        yield output
+
+
+def _call_artifacts(call: Call) -> Iterator[ArtifactRef]:
+    for value in call.inputs.values():
+        yield from _input_artifacts(value)
+
+
+def _input_artifacts(value: Input) -> Iterator[ArtifactRef]:
+    if isinstance(value, ArtifactRef):
+        yield value
+    elif isinstance(value, Expression):
+        for step in value.steps:
+            if isinstance(step, ArtifactRef):
+                yield step
+            elif isinstance(step, Collect) and step.template is not None:
+                yield step.template
+
+
+def _sources(value: Input) -> str | None:
+    if isinstance(value, ArtifactRef):
+        return None
+    return _encode(sorted(set(dependencies(value))))
+
+
+def _text(value: str | None) -> str | None:
+    """Text that every database takes: NUL and lone surrogates are escaped."""
+    if value is None:
+        return None
+    if value.isascii() and "\0" not in value:
+        return value
+    escaped = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return escaped.replace("\0", "\\x00")

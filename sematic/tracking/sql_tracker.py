@@ -1,0 +1,68 @@
+"""SqlTracker: the record of pipeline runs in SQLite or PostgreSQL."""
+
+from typing import Any, Protocol
+
+from sematic.ports import Batch, PipelineRunInfo
+from sematic.tracking.connections import is_sqlite
+from sematic.tracking.database import Database
+from sematic.tracking.processes import describe_process
+from sematic.tracking.rows import RowBatch, RowBuilder
+from sematic.tracking.statements import compile_statements
+from sematic.tracking.writer import SqlWriter
+
+
+class RowWriter(Protocol):
+    """What rows are given to: a writer in this process, or an actor that hosts one."""
+
+    def write(self, rows: RowBatch) -> None:
+        """Write a batch of rows, see :meth:`SqlWriter.write`."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class SqlTracker:
+    """A Tracker over SQL, for one driver.
+
+    Args:
+        url: of the database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._own = self.build_writer()
+        self._writer: RowWriter = self._own
+        self._builder = RowBuilder()
+
+    def build_writer(self) -> SqlWriter:
+        """A writer of its own connection, for another thread or process."""
+        return SqlWriter(self._url, compile_statements(sqlite=is_sqlite(self._url)))
+
+    def begin(self, info: PipelineRunInfo) -> int:
+        """Record a pipeline run, or take it over; see :meth:`sematic.ports.Tracker.begin`."""
+        Database(self._url).prepare()
+        return self._own.begin(info, describe_process())
+
+    def record(self, batch: Batch) -> None:
+        """Record a batch; see :meth:`sematic.ports.Tracker.record`."""
+        self._writer.write(self._builder.build(batch))
+
+    def annotate(self, root_id: str, environment: dict[str, Any]) -> None:
+        """Replace what is known of a pipeline run's environment. From any thread."""
+        writer = self.build_writer()
+        try:
+            writer.annotate(root_id, environment)
+        finally:
+            writer.close()
+
+    def use_writer(self, writer: RowWriter) -> None:
+        """Write through ``writer`` from the next batch on; from any thread.
+
+        Batches are recorded one at a time, so none is in flight when the next one goes elsewhere.
+        """
+        self._writer = writer
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writer.close()
+        self._own.close()

@@ -1,0 +1,130 @@
+"""The tables of the record. ``migrations/`` brings older databases to this shape.
+
+Times are seconds since the epoch, UTC. Ids of runs are 32 hex digits, of artifacts 40. Columns
+that hold structure hold JSON text in ASCII, so that no character can offend a database.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+HEAD = "0001"
+"""The migration that makes these tables; a test compares it with ``migrations/``."""
+
+metadata = MetaData()
+
+pipeline_runs = Table(
+    "pipeline_runs",
+    metadata,
+    Column("root_id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("function_path", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text),
+    Column("runner", Text, nullable=False),
+    Column("client_version", Text, nullable=False),
+    Column("cache_namespace", Text),
+    Column("environment", Text, nullable=False),
+    # Who drives it: the epoch fences older drivers, next_seq refuses gaps and repetitions.
+    Column("epoch", Integer, nullable=False),
+    Column("next_seq", Integer, nullable=False),
+    Column("driver", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Index("ix_pipeline_runs_created_at", "created_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("root_id", String(32), nullable=False),
+    Column("parent_id", String(32)),
+    # Counts the runs of a pipeline run in the order in which they were created.
+    Column("ordinal", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("function_path", Text, nullable=False),
+    Column("function_id", String(40), nullable=False),
+    Column("standalone", Boolean, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("original_run_id", String(32)),
+    Column("cache_key", String(100)),
+    # From here on: what changes while it runs.
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("scheduled_at", Double),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    Column("resolved_at", Double),
+    Column("failed_at", Double),
+    Column("nested_run_id", String(32)),
+    Column("output_id", String(40)),
+    Column("error", Text),
+    Column("reason", Text),
+    Index("ix_runs_root_id_ordinal", "root_id", "ordinal"),
+)
+
+run_inputs = Table(
+    "run_inputs",
+    metadata,
+    Column("run_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    # The runs whose outputs it is made of, JSON; null for a constant.
+    Column("sources", Text),
+    Column("artifact_id", String(40)),
+    PrimaryKeyConstraint("run_id", "name"),
+    sqlite_with_rowid=False,
+)
+
+functions = Table(
+    "functions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("docstring", Text),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("codec", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("payload", Text),
+    Column("summary", Text),
+    Column("created_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("root_id", String(32), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("payload", Text, nullable=False),
+    PrimaryKeyConstraint("root_id", "epoch", "seq"),
+    sqlite_with_rowid=False,
+)
+
+schema_version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), primary_key=True),
+)

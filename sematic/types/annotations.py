@@ -1,0 +1,170 @@
+"""Annotations of functions: looked up, and refused where they cannot be checked."""
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, get_args, get_origin
+
+from sematic.errors import InvalidFunctionError
+from sematic.types.forms import (
+    Kind,
+    form_of,
+    is_alias,
+    is_class,
+    is_new_type,
+    is_open_tuple_part,
+    unwrap,
+)
+from sematic.types.hints import evaluate, function_scopes, member_types
+
+_SUPPORTED_TYPES = "https://docs.sematic.dev/type-support/type-support#what-types-are-supported"
+
+# These say nothing about what is in them unless they have parameters.
+_PARAMETRIZED = frozenset(
+    {
+        list,
+        tuple,
+        dict,
+        set,
+        frozenset,
+        collections.abc.Sequence,
+        collections.abc.MutableSequence,
+        collections.abc.Set,
+        collections.abc.MutableSet,
+        collections.abc.Collection,
+        collections.abc.Iterable,
+        collections.abc.Mapping,
+        collections.abc.MutableMapping,
+    }
+)
+_PARAMETRIZED_FORMS = (typing.Union, typing.Optional, typing.Literal, typing.Annotated)
+
+# Values of these are used up by looking at them, or are code: they can be neither checked nor
+# stored.
+_REFUSED_CLASSES = frozenset(
+    {
+        collections.abc.Callable,
+        collections.abc.Iterator,
+        collections.abc.Generator,
+        collections.abc.Awaitable,
+        collections.abc.Coroutine,
+        collections.abc.AsyncIterable,
+        collections.abc.AsyncIterator,
+        collections.abc.AsyncGenerator,
+    }
+)
+
+
+def resolve_annotations(func: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function by argument, ``"return"`` for its output, as types.
+
+    Strings are looked up where the function was defined: in its module, its closure, and the
+    variables of the functions around it while they are executing. ``None`` becomes ``NoneType``.
+
+    Raises:
+        InvalidFunctionError: a string names something that is not there.
+    """
+    globals_, names = function_scopes(func)
+    resolved = {}
+    for name, annotation in inspect.get_annotations(func).items():
+        try:
+            resolved[name] = evaluate(annotation, globals_, names)
+        except Exception as error:
+            where = "output" if name == "return" else f"argument {name!r}"
+            raise InvalidFunctionError(
+                f"Invalid type annotation for {where} of {func.__module__}.{func.__name__}: "
+                f"{annotation!r} cannot be looked up ({type(error).__name__}: {error}). Define or "
+                "import what it names before the function, and not only under `if TYPE_CHECKING:`."
+            ) from error
+    return resolved
+
+
+def validate_annotation(annotation: Any) -> None:
+    """Return if values can be checked against ``annotation``, whatever is nested in it.
+
+    Fields of classes are not looked into: what a dataclass has in it is its author's choice.
+
+    Raises:
+        InvalidFunctionError: it cannot be used; says what to write instead.
+    """
+    pending = [annotation]
+    known_aliases: set[int] = set()
+    while pending:
+        part = pending.pop()
+        if is_alias(part):
+            if id(part) in known_aliases:  # a recursive type
+                continue
+            known_aliases.add(id(part))
+        pending.extend(_checked_parts(part))
+
+
+def element_types(annotation: Any, length: int) -> tuple[Any, ...] | None:
+    """The types of the parts of a container, where its annotation tells them one by one.
+
+    Args:
+        annotation: what the container is annotated with.
+        length: how many elements it has.
+
+    Returns:
+        One type per element of a list, tuple or set: ``length`` of them, or as many as a tuple of
+        fixed length must have. For a dict the types of keys and values. ``None`` where the
+        annotation alone does not tell: unions, single values, ``object``.
+    """
+    form = form_of(annotation)
+    match form.kind:
+        case Kind.COLLECTION:
+            return form.args * length
+        case Kind.TUPLE | Kind.MAPPING:
+            return form.args
+        case Kind.NAMED_TUPLE:
+            return tuple(member_types(form).values())
+        case _:
+            return None
+
+
+def _checked_parts(annotation: Any) -> tuple[Any, ...]:
+    """The annotations inside of one that is fine itself."""
+    if annotation is Any:
+        raise InvalidFunctionError("'Any' is not a Sematic-supported type. Use 'object' instead.")
+    if any(annotation is form for form in _PARAMETRIZED_FORMS):
+        _refuse_bare(annotation)
+    origin = get_origin(annotation)
+    if is_alias(origin) or is_alias(annotation) or is_new_type(annotation):
+        return (unwrap(annotation),)
+    if annotation is None or origin is typing.Literal:
+        return ()
+    if origin is typing.Annotated:
+        return (unwrap(annotation),)
+    if origin in (typing.Union, types.UnionType):
+        return get_args(annotation)
+    return _parts_of_class(annotation, annotation if origin is None else origin)
+
+
+def _parts_of_class(annotation: Any, cls: Any) -> tuple[Any, ...]:
+    args = get_args(annotation)
+    if not is_class(cls) or cls in _REFUSED_CLASSES or any(map(is_open_tuple_part, args)):
+        _refuse(annotation)
+    if cls in _PARAMETRIZED and not hasattr(annotation, "__args__"):
+        _refuse_bare(annotation)
+    if getattr(cls, "_is_protocol", False) and not getattr(cls, "_is_runtime_protocol", False):
+        raise InvalidFunctionError(
+            f"Values cannot be checked against the protocol {cls!r}. "
+            "Decorate it with @typing.runtime_checkable."
+        )
+    form = form_of(annotation)
+    nested = (Kind.COLLECTION, Kind.TUPLE, Kind.MAPPING, Kind.TYPE)
+    return form.args if form.kind in nested else ()
+
+
+def _refuse_bare(annotation: Any) -> None:
+    name = annotation.__name__ if is_class(annotation) else annotation._name
+    raise InvalidFunctionError(f"{name} must be parametrized ({name}[...] instead of {name}).")
+
+
+def _refuse(annotation: object) -> None:
+    raise InvalidFunctionError(
+        f"Expected a Sematic-supported type here, but got: {annotation}. Please refer to the "
+        f"Sematic docs about supported types: {_SUPPORTED_TYPES}"
+    )

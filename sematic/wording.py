@@ -1,0 +1,106 @@
+"""States, times and sizes as people read them in a terminal. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+SHORT_ID = 8
+"""How many digits of an id people see; commands take ids of any length that is unique."""
+
+
+@dataclass(frozen=True)
+class Sign:
+    """How a state looks.
+
+    Attributes:
+        symbol: one column wide.
+        plain: the same for terminals without Unicode.
+        colour: a name that both click and rich know.
+        word: for counts, as in "3 running".
+    """
+
+    symbol: str
+    plain: str
+    colour: str
+    word: str
+
+
+SIGNS: Mapping[str, Sign] = {
+    "RESOLVED": Sign("✓", "+", "green", "done"),
+    "SCHEDULED": Sign("●", "*", "cyan", "running"),
+    "RAN": Sign("◐", "~", "cyan", "expanded"),
+    "RETRYING": Sign("↻", "r", "yellow", "retrying"),
+    "CREATED": Sign("○", ".", "bright_black", "waiting"),
+    "FAILED": Sign("✗", "x", "red", "failed"),
+    "NESTED_FAILED": Sign("✗", "x", "red", "failed inside"),
+    "CANCELED": Sign("–", "-", "yellow", "canceled"),
+    "RUNNING": Sign("●", "*", "cyan", "running"),
+    "COMPLETE": Sign("✓", "+", "green", "complete"),
+    "DRIVER LOST": Sign("!", "!", "red", "driver lost"),
+}
+"""By the name of a run's state or a pipeline run's status, in the order of lists."""
+
+
+def short_id(full: str) -> str:
+    """The first digits of an id."""
+    return full[:SHORT_ID]
+
+
+def format_duration(seconds: float) -> str:
+    """Two figures that matter, e.g. ``"12 ms"``, ``"1.2 s"``, ``"3 min 05 s"``."""
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24:02} h"
+
+
+def format_age(at: float, now: float) -> str:
+    """How long ago something was, e.g. ``"3 minutes ago"``; the date where it is long ago."""
+    seconds = now - at
+    if seconds < 5:
+        return "just now"
+    for unit, length, most in (
+        ("second", 1, 60),
+        ("minute", 60, 60),
+        ("hour", 3600, 24),
+        ("day", 86400, 14),
+    ):
+        count = int(seconds / length)
+        if count < most:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return format_time(at)[:10]
+
+
+def format_time(at: float) -> str:
+    """A time to the second, in the local time zone."""
+    return datetime.fromtimestamp(at, timezone.utc).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def format_size(size: int) -> str:
+    """Bytes, e.g. ``"512 B"``, ``"1.2 KiB"``."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def format_count(count: int, noun: str) -> str:
+    """A number of things, e.g. ``"1 run"``, ``"9,990 runs"``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def one_line(text: str, room: int = 200) -> str:
+    """The first line of a text, without control characters, cut after ``room`` characters."""
+    first = text.lstrip().split("\n", 1)[0]
+    shown = "".join(c if c.isprintable() else " " for c in first[: room + 1]).rstrip()
+    cut = len(shown) > room or len(first) < len(text.strip())
+    return f"{shown[: room - 1]}…" if cut and len(shown) >= room else shown + ("…" if cut else "")

@@ -1,0 +1,25 @@
+"""What holds for every test: no real home directory, no settings of the user, no luck."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The same examples each time, and no time limit on a machine that others use too.
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture(autouse=True)
+def config_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config directory of the test's own, in its environment and in that of its children.
+
+    Settings that the user has in the environment are taken out. The directory does not exist yet.
+    """
+    for name in list(os.environ):
+        if name.startswith("SEMATIC_"):
+            monkeypatch.delenv(name)
+    directory = tmp_path / ".sematic"
+    monkeypatch.setenv("SEMATIC_CONFIG_DIR", str(directory))
+    return directory
