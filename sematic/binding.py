@@ -6,10 +6,11 @@ from typing import Any
 
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import AbstractFuture
-from sematic.nesting import holds_future
+from sematic.nesting import field_names, holds_future, parts, with_parts
 from sematic.types.assignability import can_cast_type
 from sematic.types.casting import caster
 from sematic.types.forms import Kind, form_of
+from sematic.types.hints import member_types
 
 
 def bind_value(value: object, type_: object, cast: Callable[[object], object]) -> object:
@@ -49,12 +50,34 @@ def _bind_container(value: Any, type_: object) -> object:
         case Kind.COLLECTION if type(value) in (list, tuple, set, frozenset):
             return type(value)([_bind_part(part, form.args[0]) for part in value])
         case Kind.MAPPING if type(value) is dict:
-            keys, parts = form.args
-            return {_bind_part(k, keys): _bind_part(part, parts) for k, part in value.items()}
-        case Kind.CLASS | Kind.ENUM | Kind.LITERAL:
-            raise CastError(f"Cannot cast a {type(value).__name__} of futures to {type_}")
-        case _:  # a union, a dataclass: decided when the futures have values
-            return value
+            keys, values = form.args
+            return {_bind_part(k, keys): _bind_part(part, values) for k, part in value.items()}
+        case Kind.ENUM | Kind.LITERAL:
+            raise _mismatch(value, type_)
+        case Kind.CLASS if not isinstance(value, form.cls):
+            raise _mismatch(value, type_)
+        case _:  # a union, a dataclass: whether it fits is decided when the futures have values
+            return _bind_fields(value)
+
+
+def _mismatch(value: object, type_: object) -> CastError:
+    return CastError(f"Cannot cast a {type(value).__name__} of futures to {type_}")
+
+
+def _bind_fields(value: Any) -> object:
+    """A copy, so that what happens to the caller's own later is not seen by the call."""
+    form = form_of(type(value))
+    if form.kind not in (Kind.DATACLASS, Kind.NAMED_TUPLE):
+        return with_parts(value, [_bind_part(part, object) for part in parts(value)])
+    names = value._fields if form.kind is Kind.NAMED_TUPLE else field_names(value)
+    types = member_types(form)
+    bound = []
+    for name, part in zip(names, parts(value), strict=True):
+        try:
+            bound.append(_bind_part(part, types[name]))
+        except CastError as error:
+            raise CastError(f"Field {name!r} of {type(value).__name__}: {error}") from None
+    return with_parts(value, bound)
 
 
 def _bind_part(value: object, type_: object) -> object:
@@ -71,9 +94,13 @@ def fan_out_signature(function: Any) -> Callable[..., Any]:
     mapped, *shared = parameters
     name = mapped.name
 
-    def fan_out(**arguments: Any) -> Any:
-        items = arguments.pop(name)
-        return [function(**{name: item}, **arguments) for item in items]
+    def fan_out(*args: Any, **kwargs: Any) -> Any:
+        bound = function.__signature__.bind(*args, **kwargs)  # some may be positional only
+        calls = []
+        for item in bound.arguments[name]:
+            bound.arguments[name] = item
+            calls.append(function(*bound.args, **bound.kwargs))
+        return calls
 
     list_type = list[function.input_types[name]]  # type: ignore[misc]
     types = {**function.input_types, name: list_type, "return": list[function.output_type]}  # type: ignore[name-defined]

@@ -18,7 +18,7 @@ from sematic.function import Function
 from sematic.future import Future, Operation, Selection
 from sematic.nesting import holds_future, iter_nested
 from sematic.ports import ArtifactStore
-from sematic.run_context import SematicContext, executing
+from sematic.run_context import ExecutingCall, SematicContext, executing
 
 
 class CallInterrupted(BaseException):
@@ -48,7 +48,7 @@ def execute_call(
             arguments = load_inputs(call.function, inputs, store)
             returned = call.function.execute(arguments)
             value = call.function.cast_output(returned)
-            return _build_outcome(call, value, current.created_futures, store=store)
+            return _build_outcome(call, value, current, store=store)
     except CallInterrupted:
         raise
     except BaseException as error:  # SystemExit too: it must not end the driver or the worker
@@ -105,17 +105,19 @@ def evaluate_output(
 
 
 def _build_outcome(
-    call: Call, value: object, created: list[Future], *, store: ArtifactStore
+    call: Call, value: object, current: ExecutingCall, *, store: ArtifactStore
 ) -> Outcome:
+    created = current.created_futures
     if not created and not holds_future(value):
         return Succeeded(store.put(value, call.function.output_type))
     reached = _reachable(value)
+    # What threads made is this call's own if it is used; else it may well be somebody else's.
+    created = created + [stray for stray in current.stray_futures if stray.id in reached]
     _refuse_foreign(reached.values(), created)
     _refuse_unused(created, reached, call.function)
     if not reached:
         return Succeeded(store.put(value, call.function.output_type))
     output = build_input(value, call.function.output_type, store)
-    # Created before means needed before: a future's arguments exist when it is made.
     calls = tuple(
         _build_call(future, root_id=call.root_id, parent_id=call.run_id, store=store)
         for future in created

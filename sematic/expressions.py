@@ -126,7 +126,7 @@ class _Builder:
 
     def _collect(self, node: object) -> Step:
         if isinstance(node, slice):
-            return self._store.put((node.start, node.stop, node.step), tuple)
+            node = (node.start, node.stop, node.step)
         parts = list(iter_nested(node))
         if not parts:
             return self._store.put(node, type(node))

@@ -15,7 +15,7 @@ from sematic.binding import bind_value, fan_out_signature
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import Future
 from sematic.options import build_options
-from sematic.run_context import executing_call
+from sematic.run_context import note_created
 from sematic.types.annotations import resolve_annotations, validate_annotation
 from sematic.types.casting import caster
 from sematic.types.descriptors import describe_type
@@ -110,9 +110,7 @@ class Function(Generic[P, R]):
             bound.apply_defaults()
             arguments = bound.arguments
         future = Future(self, self.cast_inputs(arguments), options=self.options)
-        call = executing_call()
-        if call is not None:
-            call.created_futures.append(future)
+        note_created(future)
         return future
 
     def execute(self, arguments: dict[str, Any]) -> object:

@@ -27,6 +27,9 @@ class AbstractFuture:
     __slots__ = ("__weakref__", "_type")
 
     _type: Any
+    # numpy and pandas ask for these: without them `array + future` is done element by element.
+    __array_ufunc__ = None
+    __pandas_priority__ = 10_000
 
     def __getitem__(self, key: object) -> "Selection":
         return Selection(self, "item", key, item_type(self._type, _static_key(key)))

@@ -8,12 +8,13 @@ are heard too.
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from sematic.run_context import executing_call
+from sematic.run_context import likely_call
 
 PathOf = Callable[[str], Path]
 """The log file of the run with this id, as things stand."""
@@ -30,25 +31,34 @@ class LogTee:
         self._path_of = path_of
         self._run_id: str | None = None
         self._file: BinaryIO | None = None
+        self._closed = False
+        # Threads print too. Reentrant: so do signal handlers.
+        self._lock = threading.RLock()
 
     def write(self, text: str) -> None:
         """Append to the log of the call that executes in this thread, if there is one."""
-        call = executing_call()
+        call = likely_call()
         if call is None or not text:
             return
-        run_id = call.context.run_id
-        if run_id != self._run_id:
-            self.close()
-            self._file = _open_log(self._path_of(run_id))
-            self._run_id = run_id
-        assert self._file is not None
-        self._file.write(text.encode("utf-8", "backslashreplace"))
+        with self._lock:
+            if not self._closed:  # else somebody kept the stream beyond the pipeline run
+                file = self._log_of(call.context.run_id)
+                file.write(text.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
-        """Close the open log, if there is one."""
-        if self._file is not None:
-            self._file.close()
-        self._file = self._run_id = None
+        """Close the open log, if there is one. What is written from now on goes nowhere."""
+        with self._lock:
+            self._closed = True
+            if self._file is not None:
+                self._file.close()
+
+    def _log_of(self, run_id: str) -> BinaryIO:
+        if self._file is None or run_id != self._run_id:
+            if self._file is not None:
+                self._file.close()
+            self._file = _open_log(self._path_of(run_id))
+            self._run_id = run_id
+        return self._file
 
 
 class _TeeStream:

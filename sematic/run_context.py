@@ -29,10 +29,16 @@ class SematicContext:
 
 @dataclass(slots=True, eq=False)
 class ExecutingCall:
-    """A call while its function executes, and the futures that it has made so far."""
+    """A call while its function executes, and the futures that it has made so far.
+
+    Attributes:
+        created_futures: made by the thread that executes it.
+        stray_futures: made meanwhile by threads of which it is not known what they work for.
+    """
 
     context: SematicContext
     created_futures: list[Future] = field(default_factory=list)
+    stray_futures: list[Future] = field(default_factory=list)
 
 
 _current: ContextVar[ExecutingCall | None] = ContextVar("sematic_executing_call", default=None)
@@ -58,16 +64,34 @@ def executing(context: SematicContext) -> Iterator[ExecutingCall]:
 
 
 def executing_call() -> ExecutingCall | None:
-    """The call that this thread executes, or that the thread was started by, or ``None``.
+    """The call that this thread executes, or ``None``.
 
-    A thread that user code starts does not inherit context variables; it is taken to belong to
-    the only call that executes in this process, if there is just one.
+    A thread that user code starts does not inherit context variables, so it is ``None`` there.
+    """
+    return _current.get()
+
+
+def likely_call() -> ExecutingCall | None:
+    """As :func:`executing_call`, but never at a loss in threads that user code started.
+
+    A thread that executes nothing itself is taken to work for the only call that executes in this
+    process, if there is just one. It may be a stranger to it, so nothing may depend on this.
     """
     call = _current.get()
     if call is not None:
         return call
     only = _executing[:]
     return only[0] if len(only) == 1 else None
+
+
+def note_created(future: Future) -> None:
+    """Remember which call made ``future``, or which ones may have made it."""
+    call = _current.get()
+    if call is not None:
+        call.created_futures.append(future)
+        return
+    for call in _executing[:]:
+        call.stray_futures.append(future)
 
 
 def context() -> SematicContext:
@@ -78,7 +102,7 @@ def context() -> SematicContext:
     Raises:
         NotInSematicFuncError: no Sematic function is executing here.
     """
-    call = executing_call()
+    call = likely_call()
     if call is not None:
         return call.context
     run_id, root_id = os.environ.get(_RUN_ID), os.environ.get(_ROOT_ID)

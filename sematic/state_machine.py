@@ -1,8 +1,7 @@
 """Decides. Events in, instructions out; no I/O, no clock, no ids made inside."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sematic.calls import (
@@ -38,22 +37,12 @@ from sematic.events import (
 )
 from sematic.function import Function
 from sematic.graph import PipelineGraph
+from sematic.known_runs import KnownRun, KnownRuns
+from sematic.ready_calls import ReadyCalls
 from sematic.states import PipelineRunStatus, RunState, check_transition
 
 CHILD_FAILED = "Failed because the child run failed"
 REST_FAILED = "Canceled because the rest of the graph failed."
-
-
-@dataclass(slots=True)
-class _Run:
-    """What the machine knows of one call."""
-
-    call: Call
-    state: RunState | None = None
-    attempt: int = 0
-    inputs: Mapping[str, ArtifactRef] | None = None
-    output: ArtifactRef | None = None
-    expansion: Input | None = None
 
 
 class PipelineState:
@@ -64,17 +53,13 @@ class PipelineState:
     """
 
     def __init__(self) -> None:
-        self._runs: dict[str, _Run] = {}
+        self._runs = KnownRuns()
         self._graph = PipelineGraph()
         self._root_id = ""
-        self._max_parallelism: int | None = None
         self._on_failure: OnFailure = "cancel"
-        self._ready_inline: deque[str] = deque()
-        self._ready_standalone: deque[str] = deque()
-        self._active: dict[str, None] = {}  # SCHEDULED runs, in the order they were started
-        self._active_standalone = 0
+        self._calls = ReadyCalls()
         self._evaluating: set[str] = set()
-        self._resolved: deque[_Run] = deque()  # outputs that were not passed on yet
+        self._resolved: deque[KnownRun] = deque()  # outputs that were not passed on yet
         self._ending: EndPipeline | None = None
         self._stopping = False
         self._ended = False
@@ -113,7 +98,7 @@ class PipelineState:
 
     def _pipeline_started(self, event: PipelineStarted) -> None:
         self._root_id = event.call.run_id
-        self._max_parallelism = event.max_parallelism
+        self._calls.max_parallelism = event.max_parallelism
         self._on_failure = event.on_failure
         self._out.append(PipelineMoved(event.at, self._root_id, PipelineRunStatus.RUNNING))
         self._create((event.call,), event.at)
@@ -122,7 +107,7 @@ class PipelineState:
         run = self._current(event.run_id, event.attempt)
         if run is None:
             return
-        self._release(run)
+        self._calls.end(event.run_id)
         times = (event.started_at, event.ended_at)
         match event.outcome:
             case Succeeded(output):
@@ -136,7 +121,7 @@ class PipelineState:
         run = self._current(event.run_id, event.attempt)
         if run is None:
             return
-        self._release(run)
+        self._calls.end(event.run_id)
         if self._stopping:
             self._cancel(run, event.at)
         else:
@@ -144,18 +129,18 @@ class PipelineState:
 
     def _inputs_evaluated(self, event: InputsEvaluated) -> None:
         run = self._evaluated(event.run_id)
-        if run.state is RunState.CREATED:
+        if run and run.state is RunState.CREATED:
             run.inputs = event.inputs
             self._enqueue(run)
 
     def _output_evaluated(self, event: OutputEvaluated) -> None:
         run = self._evaluated(event.run_id)
-        if run.state is RunState.RAN:
+        if run and run.state is RunState.RAN:
             self._resolve(run, event.output, event.at)
 
     def _evaluation_failed(self, event: EvaluationFailed) -> None:
         run = self._evaluated(event.run_id)
-        if run.state in (RunState.CREATED, RunState.RAN):
+        if run and run.state in (RunState.CREATED, RunState.RAN):
             self._fail(run, event.error, exception=event.exception, at=event.at, times=None)
 
     def _cancel_requested(self, event: CancelRequested) -> None:
@@ -171,7 +156,7 @@ class PipelineState:
     def _create(self, calls: Iterable[Call], at: float) -> None:
         ready = []
         for call in calls:
-            run = self._runs[call.run_id] = _Run(call)
+            run = self._runs[call.run_id] = KnownRun(call)
             self._out.append(RunCreated(at, call))
             self._set_state(run, RunState.CREATED)
             needs = [need for value in call.inputs.values() for need in dependencies(value)]
@@ -180,54 +165,42 @@ class PipelineState:
         for run in ready:
             self._prepare(run)
 
-    def _prepare(self, run: _Run) -> None:
+    def _prepare(self, run: KnownRun) -> None:
         """Its inputs can be computed: at once if they are artifacts as they are."""
         call, inputs = run.call, {}
         for name, value in call.inputs.items():
-            artifact = self._known_artifact(value)
+            artifact = self._runs.known_artifact(value)
             if artifact is None:
                 self._evaluating.add(call.run_id)
-                self._out.append(EvaluateInputs(call, self._outputs(call.inputs.values())))
+                self._out.append(EvaluateInputs(call, self._runs.outputs(call.inputs.values())))
                 return
             inputs[name] = artifact
         run.inputs = inputs
         self._enqueue(run)
 
-    def _enqueue(self, run: _Run) -> None:
-        ready = self._ready_standalone if run.call.options.standalone else self._ready_inline
-        ready.append(run.call.run_id)
+    def _enqueue(self, run: KnownRun) -> None:
+        self._calls.add(run.call.run_id, standalone=run.call.options.standalone)
 
     def _start_ready(self, at: float) -> None:
-        if self._ending is not None:
-            return
-        limit = self._max_parallelism
-        while self._ready_standalone and (limit is None or self._active_standalone < limit):
-            self._active_standalone += 1
-            self._start(self._ready_standalone.popleft(), at)
-        if self._ready_inline and len(self._active) == self._active_standalone:
-            self._start(self._ready_inline.popleft(), at)
+        if self._ending is None:
+            for run_id in self._calls.take():
+                self._start(run_id, at)
 
     def _start(self, run_id: str, at: float) -> None:
         run = self._runs[run_id]
         run.attempt += 1
-        self._active[run_id] = None
         self._move(run, RunState.SCHEDULED, at, inputs=run.inputs)
         self._out.append(StartCall(run.call, run.inputs or {}, run.attempt))
 
-    def _current(self, run_id: str, attempt: int) -> _Run | None:
+    def _current(self, run_id: str, attempt: int) -> KnownRun | None:
         """The run that an executor speaks of, unless it speaks of an attempt that is over."""
-        if run_id not in self._active or self._runs[run_id].attempt != attempt:
-            return None
-        return self._runs[run_id]
-
-    def _release(self, run: _Run) -> None:
-        del self._active[run.call.run_id]
-        if run.call.options.standalone:
-            self._active_standalone -= 1
+        if self._calls.is_active(run_id) and self._runs[run_id].attempt == attempt:
+            return self._runs[run_id]
+        return None
 
     def _resolve(
         self,
-        run: _Run,
+        run: KnownRun,
         output: ArtifactRef,
         at: float,
         *,
@@ -250,7 +223,7 @@ class PipelineState:
 
     def _expand(
         self,
-        run: _Run,
+        run: KnownRun,
         calls: tuple[Call, ...],
         *,
         output: Input,
@@ -268,24 +241,24 @@ class PipelineState:
         if ready:
             self._complete(run, at)
 
-    def _complete(self, run: _Run, at: float) -> None:
+    def _complete(self, run: KnownRun, at: float) -> None:
         """What is nested in a run is resolved: its output is that, or is made of it."""
         value = run.expansion
         assert value is not None
-        artifact = self._known_artifact(value)
+        artifact = self._runs.known_artifact(value)
         if artifact is not None and artifact.type == run.call.function.output_descriptor:
             self._resolve(run, artifact, at)
         else:
             self._evaluating.add(run.call.run_id)
-            self._out.append(EvaluateOutput(run.call, value, self._outputs([value])))
+            self._out.append(EvaluateOutput(run.call, value, self._runs.outputs([value])))
 
-    def _evaluated(self, run_id: str) -> _Run:
+    def _evaluated(self, run_id: str) -> KnownRun:
         self._evaluating.discard(run_id)
         return self._runs[run_id]
 
     def _attempt_failed(
         self,
-        run: _Run,
+        run: KnownRun,
         error: ErrorRecord,
         *,
         exception: BaseException | None,
@@ -298,7 +271,7 @@ class PipelineState:
         else:
             self._fail(run, error, exception=exception, at=at, times=times)
 
-    def _retries(self, run: _Run, error: ErrorRecord) -> bool:
+    def _retries(self, run: KnownRun, error: ErrorRecord) -> bool:
         retry = run.call.options.retry
         return (
             retry is not None
@@ -310,7 +283,7 @@ class PipelineState:
 
     def _fail(
         self,
-        run: _Run,
+        run: KnownRun,
         error: ErrorRecord,
         *,
         exception: BaseException | None,
@@ -333,8 +306,7 @@ class PipelineState:
 
     def _begin_ending(self, ending: EndPipeline, at: float) -> None:
         self._ending = ending
-        self._ready_inline.clear()
-        self._ready_standalone.clear()
+        self._calls.clear()
         for run in self._runs.values():
             if run.state in (RunState.CREATED, RunState.RETRYING, RunState.RAN):
                 self._cancel(run, at)
@@ -343,11 +315,11 @@ class PipelineState:
 
     def _stop_active(self) -> None:
         self._stopping = True
-        for run_id in self._active:
+        for run_id in self._calls.active:
             run = self._runs[run_id]
             self._out.append(StopCall(run.call, run.attempt))
 
-    def _cancel(self, run: _Run, at: float) -> None:
+    def _cancel(self, run: KnownRun, at: float) -> None:
         assert self._ending is not None
         reason = self._ending.reason or REST_FAILED
         self._move(run, RunState.CANCELED, at, reason=reason)
@@ -356,7 +328,7 @@ class PipelineState:
         root = self._runs[self._root_id]
         if self._ending is None and root.state is RunState.RESOLVED:
             self._ending = EndPipeline(PipelineRunStatus.COMPLETE, output=root.output)
-        if self._ending is None or self._active:
+        if self._ending is None or self._calls:
             return
         self._ended = True
         ending = self._ending
@@ -366,30 +338,13 @@ class PipelineState:
 
     # --- small things ------------------------------------------------------------------------
 
-    def _known_artifact(self, value: Input) -> ArtifactRef | None:
-        """The artifact that ``value`` is, unless it must be computed."""
-        if isinstance(value, ArtifactRef):
-            return value
-        if isinstance(value, OutputOf):
-            return self._runs[value.run_id].output
-        return None
-
-    def _outputs(self, values: Iterable[Input]) -> dict[str, ArtifactRef]:
-        found = {}
-        for value in values:
-            for run_id in dependencies(value):
-                output = self._runs[run_id].output
-                assert output is not None
-                found[run_id] = output
-        return found
-
-    def _set_state(self, run: _Run, state: RunState) -> None:
+    def _set_state(self, run: KnownRun, state: RunState) -> None:
         check_transition(run.call.run_id, run.state, state)
         run.state = state
 
     def _move(
         self,
-        run: _Run,
+        run: KnownRun,
         state: RunState,
         at: float,
         *,
@@ -417,18 +372,19 @@ class PipelineState:
             AssertionError: the machine contradicts itself.
         """
         scheduled = [r for r in self._runs.values() if r.state is RunState.SCHEDULED]
-        assert {run.call.run_id for run in scheduled} == set(self._active)
+        assert {run.call.run_id for run in scheduled} == set(self._calls.active)
         standalone = sum(run.call.options.standalone for run in scheduled)
-        assert standalone == self._active_standalone
+        assert standalone == self._calls.active_standalone
         assert len(scheduled) - standalone <= 1, "two inline calls at once"
-        assert self._max_parallelism is None or standalone <= self._max_parallelism
+        limit = self._calls.max_parallelism
+        assert limit is None or standalone <= limit
         resolved = [run for run in self._runs.values() if run.state is RunState.RESOLVED]
         assert all(run.output is not None for run in resolved)
         if self._ended:
             assert all(run.state and run.state.is_terminal for run in self._runs.values())
-            assert not self._active
+            assert not self._calls
         elif self._ending is None and self._runs:
-            assert self._active or self._evaluating, "nothing will ever happen again"
+            assert self._calls or self._evaluating, "nothing will ever happen again"
 
 
 _HANDLERS: dict[type, Callable[[PipelineState, Any], None]] = {

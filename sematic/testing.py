@@ -154,17 +154,22 @@ class MemoryTracker:
 
         Raises:
             FencedError: its epoch is not the newest.
-            RecordError: events before it are missing.
+            RecordError: the pipeline run is not known, or the batch does not follow the last one.
         """
-        if batch.epoch != self._epochs.get(batch.root_id):
+        epoch = self._epochs.get(batch.root_id)
+        if epoch is None:
+            raise RecordError(f"Pipeline run {batch.root_id} is not in the record.")
+        if batch.epoch != epoch:
             raise FencedError(f"Pipeline run {batch.root_id} was taken over by another driver.")
-        key = (batch.root_id, batch.epoch)
+        key, end = (batch.root_id, epoch), batch.first_seq + len(batch.events)
         next_seq = self._next_seq.get(key, 0)
-        if batch.first_seq > next_seq:
-            raise RecordError(f"Events {next_seq} to {batch.first_seq - 1} are missing.")
         if batch.first_seq == next_seq:
             self.batches.append(batch)
-            self._next_seq[key] = next_seq + len(batch.events)
+            self._next_seq[key] = end
+        elif end > next_seq:
+            raise RecordError(
+                f"Event {next_seq} comes next, but the batch starts with {batch.first_seq}."
+            )
 
     def close(self) -> None:
         """Nothing is open."""

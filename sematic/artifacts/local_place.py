@@ -34,6 +34,11 @@ class LocalPlace:
         self._root = root
         self._fsync = fsync
 
+    @property
+    def name(self) -> str:
+        """What people call the place: its path."""
+        return str(self._root)
+
     def path(self, artifact_id: str) -> Path:
         """Where the file of an artifact is, or would be."""
         return self._root / artifact_id[:2] / artifact_id[2:]
@@ -129,7 +134,7 @@ class LocalPlace:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingArtifactError(
-                f"Artifact {artifact_id} is not in {self._root}. It was deleted, or this process "
+                f"Artifact {artifact_id} is not in {self.name}. It was deleted, or this process "
                 "looks in another place than the one that it was stored in."
             ) from error
         except OSError as error:
@@ -137,10 +142,7 @@ class LocalPlace:
         try:
             found = os.fstat(descriptor).st_size
             if found != size:
-                raise CorruptArtifactError(
-                    f"Artifact {artifact_id} in {self._root} is damaged: it has {found} bytes "
-                    f"instead of {size}."
-                )
+                raise CorruptArtifactError(f"it has {found} bytes instead of {size}")
             return _load(descriptor, size)
         except OSError as error:
             raise self._failure("read from", error) from error
@@ -148,7 +150,7 @@ class LocalPlace:
             os.close(descriptor)
 
     def _failure(self, action: str, error: OSError) -> ArtifactError:
-        start = f"Cannot {action} the artifact store {self._root}"
+        start = f"Cannot {action} the artifact store {self.name}"
         if error.errno in _NO_SPACE:
             return ArtifactError(f"{start}: no space left. Free some, or use another location.")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -38,6 +38,11 @@ class RemotePlace:
         self._root = root.rstrip("/")
         self._name = name
 
+    @property
+    def name(self) -> str:
+        """What people call the place; without credentials."""
+        return self._name
+
     def path(self, artifact_id: str) -> str:
         """Where the object of an artifact is, or would be."""
         return f"{self._root}/{artifact_id[:2]}/{artifact_id[2:]}"
@@ -126,10 +131,7 @@ class RemotePlace:
         except OSError as error:
             raise self._failure("read from", error) from error
         if memory is None:
-            raise CorruptArtifactError(
-                f"Artifact {artifact_id} in {self._name} is damaged: it has {found} bytes "
-                f"instead of {size}."
-            )
+            raise CorruptArtifactError(f"it has {found} bytes instead of {size}")
         return memory
 
     def _failure(self, action: str, error: OSError) -> ArtifactError:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -45,6 +45,10 @@ class Screen:
     def id(self, full: str) -> str:
         """An id: short on a terminal, whole in a pipe."""
         return full if self.width is None else full[:SHORT_ID]
+
+    def narrower(self, columns: int) -> "Screen":
+        """The same with so many columns less, for lines that are indented."""
+        return self if self.width is None else replace(self, width=self.width - columns)
 
     def fit(self, text: str, room: int | None) -> str:
         """The text, cut to ``room`` columns with an ellipsis; ``None`` for as it is."""

@@ -21,5 +21,7 @@ def version() -> None:
         return
     if queries.is_empty:
         click.echo("There is no record yet.")
-    else:
-        click.echo(f"The record has schema {queries.schema_version()}.")
+        return
+    from sematic.tracking.tables import HEAD
+
+    click.echo(f"The record has schema {HEAD}.")

@@ -5,7 +5,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -15,6 +14,7 @@ from sematic.calls import ArtifactRef, ErrorRecord
 from sematic.errors import NotFoundError, RecordError, UnknownSchemaError
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking import tables
+from sematic.tracking.connections import is_sqlite, sqlite_path
 from sematic.tracking.database import Database
 from sematic.tracking.processes import is_alive
 from sematic.tracking.views import (
@@ -46,15 +46,14 @@ def open_queries(url: str | None) -> "Queries":
     """
     if url is None:
         return Queries(None)
-    database = Database(url)
-    if database.is_sqlite and not Path(database.url.database or "").is_file():
+    if is_sqlite(url) and not sqlite_path(url).is_file():
         return Queries(None)
-    queries = Queries(database)
-    version = queries.schema_version()
+    database = Database(url)
+    version = database.read_version()
     if version is None:  # nobody has run anything there
         return Queries(None)
     if version == tables.HEAD:
-        return queries
+        return Queries(database)
     older = version < tables.HEAD
     raise UnknownSchemaError(
         f"The record at {database.display_name} was made by {'an older' if older else 'a newer'} "
@@ -79,13 +78,6 @@ class Queries:
     def is_empty(self) -> bool:
         """Whether there is no record at all."""
         return self._database is None
-
-    def schema_version(self) -> str | None:
-        """The migration that the record's tables are at, ``None`` without tables."""
-        with self._reading() as connection:
-            if not sqlalchemy.inspect(connection).has_table(tables.schema_version.name):
-                return None
-            return connection.execute(select(tables.schema_version.c.version_num)).scalar()
 
     # --- pipeline runs -----------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Batches of events as rows of tables. Pure: rows are plain tuples that any process can write."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -140,7 +141,8 @@ class RowBuilder:
         known = self._function_ids.get(id(function))
         if known is not None:
             return known[1]
-        function_id = function.source_hash
+        named = f"{function.path}\0{function.source_hash}"
+        function_id = hashlib.sha1(named.encode("utf-8", "surrogatepass")).hexdigest()
         self._function_ids[id(function)] = (function, function_id)
         source, docstring = _text(function.source), _text(function.__doc__)
         rows.functions.append((function_id, function.path, source, docstring))

@@ -126,5 +126,6 @@ class SqlWriter:
         if end <= next_seq:
             return False
         raise RecordError(
-            f"Events {next_seq} to {rows.first_seq - 1} of pipeline run {rows.root_id} are missing."
+            f"Event {next_seq} of pipeline run {rows.root_id} comes next, but the batch starts "
+            f"with {rows.first_seq}."
         )

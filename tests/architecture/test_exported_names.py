@@ -11,7 +11,9 @@ PUBLIC = [
     "CacheNamespace",
     "Calculator",
     "CloudResolver",
-    "CloudRunner",
+    pytest.param(
+        "CloudRunner", marks=pytest.mark.xfail(reason="comes with the cluster", strict=True)
+    ),
     "KubernetesCapabilities",
     "KubernetesError",
     "KubernetesHostPathMount",
@@ -55,7 +57,7 @@ def test_exports_are_sorted_and_unique() -> None:
 
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Scheduler'"):
-        sematic.Scheduler  # noqa: B018
+        _ = sematic.Scheduler
 
 
 def test_every_error_is_in_one_tree() -> None:

@@ -13,7 +13,7 @@ MOST_LINES = 400
 REGISTRIES = re.compile(
     r"""(pypi|test\.pypi|npmjs|yarnpkg|anaconda|crates|rubygems|pkg\.dev|maven)\.(org|com|io)
     | pythonhosted\.org | proxy\.golang\.org | registry\.[a-z0-9-]+\.[a-z]{2,}
-    | --(extra-)?index-url | --find-links | (extra[-_])?index[-_]url\s*= | \bPIP_(EXTRA_)?INDEX_URL\b
+    | --(extra-)?index-url | --find-links | index[-_]url\s*= | \bPIP_(EXTRA_)?INDEX_URL\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -42,7 +42,12 @@ def test_no_file_names_a_registry_address() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["https://pypi.org/simple", "https://files.pythonhosted.org/x.whl", "pip --index-url x", "registry.npmjs.org"],
+    [
+        "https://pypi.org/simple",
+        "https://files.pythonhosted.org/x.whl",
+        "pip --index-url x",
+        "registry.npmjs.org",
+    ],
 )
 def test_a_registry_address_is_recognised(text: str) -> None:
     assert REGISTRIES.search(text)

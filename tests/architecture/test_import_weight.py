@@ -22,6 +22,10 @@ HEAVY = {
     "sqlalchemy",
     "starlette",
 }
+REPORT = """
+import json, sys
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
 PIPELINE = """
 import sematic
 
@@ -39,9 +43,8 @@ assert sematic.{runner}().run(pipeline(1)) == 4
 
 def loaded_by(program: str) -> set[str]:
     """The top-level modules that a fresh interpreter has loaded after a program."""
-    report = "\nimport json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     done = subprocess.run(
-        [sys.executable, "-c", program + report],
+        [sys.executable, "-c", program + REPORT],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -61,6 +64,8 @@ def test_a_silent_pipeline_is_light() -> None:
     assert loaded_by(PIPELINE.format(runner="SilentRunner")) & HEAVY == set()
 
 
-@pytest.mark.parametrize("library", ["ray", "kubernetes", "alembic", "numpy", "pandas", "starlette"])
+@pytest.mark.parametrize(
+    "library", ["ray", "kubernetes", "alembic", "numpy", "pandas", "starlette"]
+)
 def test_an_inline_local_pipeline_does_without(library: str) -> None:
     assert library not in loaded_by(PIPELINE.format(runner="LocalRunner"))

@@ -1,11 +1,13 @@
 """numpy arrays of every dtype without references, as one Arrow column in the order of memory."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from sematic.artifacts.array_summaries import summarise_array
 from sematic.artifacts.arrow_file import ArrowFile
 from sematic.artifacts.codecs.codec import Encoded
 from sematic.artifacts.codecs.numpy_columns import (
@@ -59,3 +61,8 @@ def decode(file: ArrowFile) -> object:
     if len(flat) != math.prod(shape) or sorted(axes) != list(range(len(shape))):
         raise CorruptArtifactError(f"{len(flat)} values are no array of shape {shape}")
     return flat.reshape(stored_shape).transpose(np.argsort(axes))
+
+
+def summarise(value: "np.ndarray[Any, Any]") -> Mapping[str, Any]:
+    """Shape, dtype, first values and statistics."""
+    return summarise_array(value)

@@ -138,3 +138,34 @@ def _build_blocks(columns: Sequence[Values]) -> list[tuple[Values, Any]]:
         blocks.append((_join(columns[start:end]), np.arange(start, end)))
         start = end
     return blocks
+
+
+def _continues(block: Sequence[Values], column: Values) -> bool:
+    """Whether a column lies in memory as far behind a block's last one as the others do."""
+    first = block[0]
+    if not (isinstance(first, np.ndarray) and isinstance(column, np.ndarray)):
+        return False
+    if first.dtype != column.dtype or first.dtype == object or len(first) == 0:
+        return False
+    step = _address(column) - _address(block[-1])
+    return step == _address(block[1]) - _address(first) if len(block) > 1 else step > 0
+
+
+def _address(values: "np.ndarray[Any, Any]") -> int:
+    return int(values.__array_interface__["data"][0])
+
+
+def _join(columns: Sequence[Values]) -> Values:
+    """One block for columns at equal distances in memory: a view of them all."""
+    first = columns[0]
+    if not isinstance(first, np.ndarray):
+        return first
+    step = _address(columns[1]) - _address(first) if len(columns) > 1 else first.nbytes
+    return np.lib.stride_tricks.as_strided(
+        first, shape=(len(columns), len(first)), strides=(step, first.itemsize)
+    )
+
+
+def summarise(value: "pd.DataFrame | pd.Series[Any] | pd.Index[Any]") -> Mapping[str, Any]:
+    """A preview with dtypes, null counts and statistics."""
+    return summarise_frame(value)

@@ -1,5 +1,6 @@
 """The pickler of everything that has no codec of its own."""
 
+import io
 from typing import Any
 
 import cloudpickle
@@ -23,3 +24,10 @@ def _is_figure(obj: object) -> bool:
         base.__module__ == "matplotlib.figure" and base.__name__ == "Figure"
         for base in type(obj).__mro__
     )
+
+
+def dump(value: object) -> bytes:
+    """The pickle of a value with everything in it."""
+    stream = io.BytesIO()
+    Pickler(stream, protocol=5).dump(value)
+    return stream.getvalue()

@@ -40,7 +40,7 @@ def decode(text: str, definitions: Mapping[str, str] | None = None) -> object:
             "tzdata."
         ) from error
     except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise CorruptArtifactError(f"This is not the text of a plain value: {error}") from error
+        raise CorruptArtifactError(f"its text is damaged: {error!r}") from error
 
 
 def _build_decoder(definitions: Mapping[str, str]) -> json.JSONDecoder:

@@ -1,7 +1,7 @@
 """Long lists and tuples of one type of scalar as an Arrow column, and long bytes as they are."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow as pa
 from sematic.artifacts.arrow_file import BLOB_SCHEMA, ArrowFile, build_blob
 from sematic.artifacts.codecs.codec import Encoded
 from sematic.artifacts.codecs.fallback import NotEncodable
+from sematic.artifacts.summaries import build_tree
 from sematic.errors import CorruptArtifactError
 
 _CONTAINERS = {"list": list, "tuple": tuple}
@@ -66,3 +67,8 @@ def decode(file: ArrowFile) -> object:
     else:
         items = file.view(column.buffers()[1])[: 8 * len(column)].cast(typecode).tolist()
     return items if container == "list" else tuple(items)
+
+
+def summarise(value: object) -> Mapping[str, Any]:
+    """The first items and the length."""
+    return build_tree(value)

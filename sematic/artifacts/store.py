@@ -1,0 +1,157 @@
+"""FileSystemStore: values in, references out, and back."""
+
+from pathlib import Path
+from typing import Any
+
+from sematic.artifacts import inline
+from sematic.artifacts.codecs import plain
+from sematic.artifacts.codecs.fallback import NotEncodable
+from sematic.artifacts.places import Place, open_place
+from sematic.calls import ArtifactRef
+from sematic.errors import ArtifactError, MissingArtifactError
+from sematic.types.descriptors import describe_type
+
+# A list of this many items, or bytes of this length, have a text too long to be kept inline.
+_LONG_LIST = inline.LIMIT_BYTES // 2
+_LONG_BYTES = inline.LIMIT_BYTES // 4 * 3
+
+
+class FileSystemStore:
+    """Keeps values: small plain ones in their references, all others as files of one folder.
+
+    Instances are cheap, can be pickled, and serve several threads and processes at once. What a
+    value needs is loaded when the first one like it comes.
+    """
+
+    def __init__(self, location: str | Path, *, fsync: bool = False) -> None:
+        """Nothing is created or connected to before it is needed.
+
+        Args:
+            location: a directory, or a URI that Arrow understands, e.g. ``s3://bucket/folder``.
+            fsync: whether files survive a power loss from the moment that ``put`` returns;
+                directories only.
+        """
+        self._location = str(location)
+        if "://" not in self._location:
+            self._location = str(Path(location).expanduser().absolute())
+        self._fsync = fsync
+        self._opened: Place | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}
+
+    def put(self, value: object, type_: object) -> ArtifactRef:
+        """Store a value under its declared type; it is neither changed nor kept.
+
+        The same value of the same type has the same id in every process, pickled objects excepted:
+        for them that is likely, but not promised.
+
+        Raises:
+            UnserializableValueError: the value cannot be turned into bytes; says which part.
+            ArtifactError: the bytes cannot be kept: no space, no permission.
+        """
+        descriptor = _describe(type_)
+        text = None if _is_long(value) else _write_text(value)
+        if text is not None:
+            ref = inline.build_ref(text, descriptor)
+            if ref is not None:
+                return ref
+        from sematic.artifacts.files import write_value  # loads Arrow
+
+        return write_value(value, descriptor, text=text, place=self._place)
+
+    def get(self, ref: ArtifactRef, *, verify: bool = False) -> object:
+        """A fresh value: no change to it reaches anybody else.
+
+        Long arrays and frames are views of their file until they are written to.
+
+        Args:
+            ref: what ``put`` returned, in this process or another.
+            verify: whether to compare all bytes with the id. The structure is always looked at.
+
+        Raises:
+            MissingArtifactError: the bytes are not there.
+            CorruptArtifactError: the bytes are not what was written.
+            ArtifactError: the value is fine, but needs something that this process does not have.
+        """
+        try:
+            if ref.payload is not None:
+                if verify:
+                    inline.check(ref)
+                return inline.read(ref)
+            from sematic.artifacts.files import read_value
+
+            return read_value(ref, place=self._place, verify=verify)
+        except MissingArtifactError:
+            raise
+        except ArtifactError as error:
+            raise self._named(ref, error) from error
+
+    def exists(self, ref: ArtifactRef) -> bool:
+        """Whether the bytes of an artifact are there, all of them.
+
+        Raises:
+            ArtifactError: the place does not answer.
+        """
+        return ref.payload is not None or self._place.has(ref.id, ref.size)
+
+    def check(self, ref: ArtifactRef) -> None:
+        """Compare all bytes of an artifact with its id, without making a value of them.
+
+        Raises:
+            MissingArtifactError: the bytes are not there.
+            CorruptArtifactError: the bytes are not what was written.
+        """
+        try:
+            if ref.payload is not None:
+                return inline.check(ref)
+            from sematic.artifacts.files import check_file
+
+            return check_file(ref, place=self._place)
+        except MissingArtifactError:
+            raise
+        except ArtifactError as error:
+            raise self._named(ref, error) from error
+
+    @property
+    def _place(self) -> Place:
+        if self._opened is None:
+            self._opened = open_place(self._location, fsync=self._fsync)
+        return self._opened
+
+    def _named(self, ref: ArtifactRef, error: ArtifactError) -> ArtifactError:
+        """The error with the artifact's name and place in front."""
+        where = "in the record" if ref.payload is not None else f"in {self._place.name}"
+        return type(error)(f"Cannot read artifact {ref.id} ({ref.type}) {where}: {error}")
+
+
+def _is_long(value: object) -> bool:
+    """Whether it is certain that the text of a value would be too long, and not worth writing."""
+    cls = type(value)
+    if cls is list or cls is tuple:
+        return len(value) >= _LONG_LIST  # type: ignore[arg-type]
+    return cls is bytes and len(value) >= _LONG_BYTES  # type: ignore[arg-type]
+
+
+def _write_text(value: object) -> plain.PlainText | None:
+    try:
+        return plain.encode(value)
+    except NotEncodable:
+        return None
+
+
+# By identity: types that are equal need not have equal descriptors (Union[A, B], Union[B, A]).
+# The types are kept, so that their identities stay theirs.
+_descriptors: dict[int, tuple[object, str]] = {}
+_MAX_DESCRIPTORS = 4096
+
+
+def _describe(type_: object) -> str:
+    known = _descriptors.get(id(type_))
+    if known is not None:
+        return known[1]
+    if len(_descriptors) >= _MAX_DESCRIPTORS:
+        _descriptors.clear()
+    descriptor = describe_type(type_)
+    _descriptors[id(type_)] = (type_, descriptor)
+    return descriptor

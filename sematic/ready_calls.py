@@ -1,0 +1,65 @@
+"""Which calls are ready, which are active, and which may start next. Pure."""
+
+from collections import deque
+from collections.abc import Iterator
+
+
+class ReadyCalls:
+    """Queues of runs whose inputs are known, and the runs that were started from them.
+
+    Standalone runs start in order as long as there is a slot; inline runs start one at a time.
+
+    Attributes:
+        max_parallelism: most active standalone runs; ``None`` for no limit.
+    """
+
+    def __init__(self) -> None:
+        self.max_parallelism: int | None = None
+        self._inline: deque[str] = deque()
+        self._standalone: deque[str] = deque()
+        self._active: dict[str, bool] = {}  # whether it is standalone, in order of their start
+        self._active_standalone = 0
+
+    def add(self, run_id: str, *, standalone: bool) -> None:
+        """Queue a run behind those of its kind."""
+        (self._standalone if standalone else self._inline).append(run_id)
+
+    def take(self) -> Iterator[str]:
+        """Start what may start now: each run that is given is active from then on."""
+        limit = self.max_parallelism
+        while self._standalone and (limit is None or self._active_standalone < limit):
+            self._active_standalone += 1
+            yield self._activate(self._standalone.popleft(), standalone=True)
+        if self._inline and len(self._active) == self._active_standalone:
+            yield self._activate(self._inline.popleft(), standalone=False)
+
+    def end(self, run_id: str) -> None:
+        """Free the slot of an active run."""
+        self._active_standalone -= self._active.pop(run_id)
+
+    def clear(self) -> None:
+        """Forget what is queued; what is active stays so."""
+        self._inline.clear()
+        self._standalone.clear()
+
+    @property
+    def active(self) -> list[str]:
+        """The active runs in the order of their start."""
+        return list(self._active)
+
+    @property
+    def active_standalone(self) -> int:
+        """How many of them are standalone."""
+        return self._active_standalone
+
+    def is_active(self, run_id: str) -> bool:
+        """Whether a run was started and has not ended."""
+        return run_id in self._active
+
+    def __bool__(self) -> bool:
+        """Whether any run is active."""
+        return bool(self._active)
+
+    def _activate(self, run_id: str, *, standalone: bool) -> str:
+        self._active[run_id] = standalone
+        return run_id

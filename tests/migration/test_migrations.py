@@ -1,0 +1,64 @@
+"""The migrations make what the tables say, and can be taken back."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from sematic.errors import UnknownSchemaError
+from sematic.tracking import migrations
+from sematic.tracking.database import Database
+from sematic.tracking.tables import HEAD, metadata
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        yield Database(f"sqlite:///{tmp_path}/record.db")
+    else:
+        yield Database(request.getfixturevalue("postgres_url"))
+
+
+def _differences(engine: sqlalchemy.Engine) -> list[object]:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = compare_metadata(context, metadata)
+    # Alembic's own table is in the metadata, so that it can be made without Alembic.
+    return [item for item in found if "alembic_version" not in str(item)]
+
+
+def test_head_is_the_newest_migration():
+    script = ScriptDirectory(str(migrations.__path__[0]))
+    assert script.get_heads() == [HEAD]
+
+
+def test_migrations_make_the_tables(database):
+    migrations.upgrade(database.engine)
+    assert _differences(database.engine) == []
+    assert database.read_version() == HEAD
+
+
+def test_tables_made_at_once_are_those_of_the_migrations(database):
+    database.prepare()
+    assert _differences(database.engine) == []
+    assert database.read_version() == HEAD
+
+
+def test_down_and_up_again(database):
+    migrations.upgrade(database.engine)
+    migrations.downgrade(database.engine, "base")
+    assert set(sqlalchemy.inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    migrations.upgrade(database.engine)
+    assert _differences(database.engine) == []
+
+
+def test_a_newer_schema_is_refused(database):
+    database.prepare()
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(UnknownSchemaError, match="newer version of sematic"):
+        database.prepare()

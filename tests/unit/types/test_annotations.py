@@ -1,0 +1,250 @@
+import collections
+import functools
+from typing import (
+    Annotated,
+    Any,
+    AsyncIterator,
+    Callable,
+    Counter,
+    Deque,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Literal,
+    Mapping,
+    NamedTuple,
+    NewType,
+    NoReturn,
+    Optional,
+    Protocol,
+    Sequence,
+    Set,
+    Tuple,
+    Type,
+    TypedDict,
+    TypeVar,
+    Union,
+    runtime_checkable,
+)
+
+import numpy.typing
+import pytest
+
+from sematic.errors import InvalidFunctionError
+from sematic.types.annotations import element_types, resolve_annotations, validate_annotation
+
+T = TypeVar("T")
+UserId = NewType("UserId", int)
+
+
+class Point(NamedTuple):
+    x: int
+    y: float
+
+
+class Options(TypedDict):
+    depth: int
+
+
+class Sized(Protocol):
+    size: int
+
+
+@runtime_checkable
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class AnyModel:
+    callback: Any
+
+
+SUPPORTED = [
+    *(int, float, bool, str, bytes, complex, object, None, type(None), AnyModel),
+    *(List[int], list[int], Dict[str, List[int]], Set[int], FrozenSet[int], frozenset[str]),
+    *(Tuple[int, str], Tuple[int, ...], tuple[()], Tuple[()]),
+    *(Optional[int], Union[int, str], int | None, list[int | str]),
+    *(Literal["a", 1, None], Annotated[List[int], ["metadata"]], UserId, Type[int], type[int]),
+    *(Sequence[int], Mapping[str, int], Iterable[int], collections.abc.Set[int]),
+    *(Deque[int], Counter[str], collections.OrderedDict[str, int], collections.deque, type),
+    *(Point, Options, Closable, numpy.typing.NDArray[numpy.float64]),
+]
+
+
+@pytest.mark.parametrize("annotation", SUPPORTED, ids=str)
+def test_supported(annotation):
+    validate_annotation(annotation)
+
+
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: Dict[str, List[Optional[t]]]])
+def test_any_is_refused_at_any_depth(wrap):
+    with pytest.raises(InvalidFunctionError) as caught:
+        validate_annotation(wrap(Any))
+    assert str(caught.value) == "'Any' is not a Sematic-supported type. Use 'object' instead."
+
+
+@pytest.mark.parametrize(
+    ("annotation", "name"),
+    [
+        (List, "List"),
+        (list, "list"),
+        (Dict, "Dict"),
+        (tuple, "tuple"),
+        (Tuple, "Tuple"),
+        (frozenset, "frozenset"),
+        (Sequence, "Sequence"),
+        (collections.abc.Mapping, "Mapping"),
+        (Union, "Union"),
+        (Optional, "Optional"),
+        (Literal, "Literal"),
+        (List[Dict], "Dict"),
+        (Tuple[int, list], "list"),
+        (list | None, "list"),
+        (Annotated[List, 1], "List"),
+        (Deque[set], "set"),
+        (NewType("Names", list), "list"),
+    ],
+    ids=str,
+)
+def test_bare_generics_are_refused(annotation, name):
+    with pytest.raises(InvalidFunctionError) as caught:
+        validate_annotation(annotation)
+    assert str(caught.value) == f"{name} must be parametrized ({name}[...] instead of {name})."
+
+
+@pytest.mark.parametrize(
+    ("annotation", "refused"),
+    [
+        (Callable, Callable),
+        (Callable[[int], str], Callable[[int], str]),
+        (collections.abc.Callable, collections.abc.Callable),
+        (List[Callable[..., int]], Callable[..., int]),
+        (T, T),
+        (Dict[str, T], T),
+        (Iterator[int], Iterator[int]),
+        (AsyncIterator[int], AsyncIterator[int]),
+        (NoReturn, NoReturn),
+        ("int", "int"),
+        (3, 3),
+        (numpy.array, numpy.array),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_checked_is_refused(annotation, refused):
+    with pytest.raises(InvalidFunctionError) as caught:
+        validate_annotation(annotation)
+    assert str(caught.value) == (
+        f"Expected a Sematic-supported type here, but got: {refused}. Please refer to the Sematic "
+        "docs about supported types: "
+        "https://docs.sematic.dev/type-support/type-support#what-types-are-supported"
+    )
+
+
+def test_a_protocol_must_be_checkable():
+    with pytest.raises(InvalidFunctionError, match="runtime_checkable"):
+        validate_annotation(List[Sized])
+
+
+def test_resolve_strings_and_none():
+    def f(a: "int", b: "List['Point']", c: list["Point"], d: "int | None") -> None: ...
+
+    assert resolve_annotations(f) == {
+        "a": int,
+        "b": List[Point],
+        "c": list[Point],
+        "d": int | None,
+        "return": type(None),
+    }
+
+
+def test_a_default_of_none_makes_nothing_optional():
+    def f(a: int = None): ...  # noqa: RUF013
+
+    assert resolve_annotations(f) == {"a": int}
+
+
+def test_metadata_is_kept():
+    def f(a: "Annotated[int, 'metadata']"): ...
+
+    assert resolve_annotations(f) == {"a": Annotated[int, "metadata"]}
+
+
+def test_names_of_the_functions_around_are_found():
+    class Local:
+        pass
+
+    def f(a: "Local", b: "Dict[str, Local]") -> "Local": ...
+
+    def middle():
+        def g(a: "Local"): ...
+
+        return resolve_annotations(g)
+
+    assert resolve_annotations(f) == {"a": Local, "b": Dict[str, Local], "return": Local}
+    assert middle() == {"a": Local}
+
+
+def test_names_in_the_closure_are_found_when_the_function_around_has_returned():
+    def around():
+        class Local:
+            pass
+
+        def f(a: "Local"):
+            return Local()
+
+        return f, Local
+
+    f, local = around()
+    assert resolve_annotations(f) == {"a": local}
+
+
+def test_local_names_go_before_global_ones():
+    class Point:
+        pass
+
+    def f(a: "Point"): ...
+
+    assert resolve_annotations(f) == {"a": Point}
+
+
+def test_a_wrapped_function_is_looked_up_where_it_was_defined():
+    def f(a: "Point"): ...
+
+    @functools.wraps(f)
+    def wrapper(*args): ...
+
+    assert resolve_annotations(wrapper) == {"a": Point}
+
+
+def test_a_name_that_is_not_there():
+    def f(a: int, b: "List[Nowhere]"): ...
+
+    with pytest.raises(InvalidFunctionError) as caught:
+        resolve_annotations(f)
+    assert str(caught.value) == (
+        f"Invalid type annotation for argument 'b' of {__name__}.f: 'List[Nowhere]' cannot be "
+        "looked up (NameError: name 'Nowhere' is not defined). Define or import what it names "
+        "before the function, and not only under `if TYPE_CHECKING:`."
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotation", "length", "types"),
+    [
+        (List[int], 3, (int, int, int)),
+        (Tuple[int, ...], 2, (int, int)),
+        (Tuple[int, str], 5, (int, str)),
+        (Set[int], 1, (int,)),
+        (Sequence[int], 1, (int,)),
+        (Dict[str, int], 2, (str, int)),
+        (Point, 2, (int, float)),
+        (Optional[List[int]], 2, None),
+        (int, 1, None),
+        (object, 1, None),
+    ],
+    ids=str,
+)
+def test_element_types(annotation, length, types):
+    assert element_types(annotation, length) == types
