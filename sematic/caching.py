@@ -1,5 +1,6 @@
-"""Caching: what a cache namespace is."""
+"""Caching: under which name the outputs of a pipeline run are shared with others."""
 
+import warnings
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -7,3 +8,39 @@ from sematic.future import Future
 
 CacheNamespace: TypeAlias = str | Callable[[Future], str] | None
 """A name under which outputs are shared between pipeline runs, or how to make it from the root."""
+
+_MOST_CHARACTERS = 50
+
+
+def determine_cache_namespace(namespace: CacheNamespace, root: Future) -> str | None:
+    """The name under which a pipeline run shares its outputs; ``None`` for no caching.
+
+    A callable that raises, or a name that is no string, is warned of: then nothing is cached and
+    everything is executed.
+
+    Args:
+        namespace: at most 50 characters of it count.
+        root: what a callable is given.
+    """
+    if namespace is None:
+        return None
+    try:
+        name = str(namespace(root)) if callable(namespace) else namespace
+    except Exception as error:  # the user's own callable; caching is no reason to fail a pipeline
+        return _warn_unusable(f"its callable raised {type(error).__name__}: {error}")
+    if not isinstance(name, str):
+        return _warn_unusable(f"it must be a string or a callable, got {name!r}")
+    if len(name) > _MOST_CHARACTERS:
+        warnings.warn(
+            f"Truncated the cache namespace to {_MOST_CHARACTERS} characters: {name!r}",
+            stacklevel=2,
+        )
+    return name[:_MOST_CHARACTERS]
+
+
+def _warn_unusable(why: str) -> None:
+    warnings.warn(
+        "The Pipeline Run is unable to use cached values! Falling back to execution for all "
+        f"funcs! The cache namespace cannot be used: {why}",
+        stacklevel=3,
+    )

@@ -3,6 +3,7 @@
 import queue
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 from sematic.calls import ArtifactRef, Call
 from sematic.error_records import build_error_record, restore_exception
-from sematic.errors import CancellationError, PipelineRunError
+from sematic.errors import CancellationError, PipelineRunError, SematicError
 from sematic.events import (
     CancelRequested,
     Change,
@@ -21,8 +22,10 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     Instruction,
+    LookUpOutput,
     OnFailure,
     OutputEvaluated,
+    OutputLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
@@ -86,6 +89,7 @@ class Engine:
         *,
         max_parallelism: int | None = None,
         on_failure: OnFailure = "cancel",
+        cache_namespace: str | None = None,
     ) -> Any:
         """Run a pipeline and return the value of its root call.
 
@@ -98,7 +102,9 @@ class Engine:
         self._recording = Recording(
             self._tracker, info.root_id, epoch=epoch, on_error=self._events.put
         )
-        self._events.put(PipelineStarted(self._clock(), call, max_parallelism, on_failure))
+        self._events.put(PipelineStarted(
+                self._clock(), call, max_parallelism, on_failure, cache_namespace
+            ))
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         with self._cancel_on_signals():
             thread.start()
@@ -144,6 +150,8 @@ class Engine:
                 self._executor(instruction.call).stop(instruction)
             case EvaluateInputs() | EvaluateOutput():
                 self._evaluator.submit(self._evaluate, instruction)
+            case LookUpOutput():
+                self._evaluator.submit(self._look_up, instruction)
             case EndPipeline():
                 self._end = instruction
 
@@ -166,6 +174,20 @@ class Engine:
             record = build_error_record(error)
             event = EvaluationFailed(self._clock(), call.run_id, record, error)
         self._events.put(event)
+
+    def _look_up(self, instruction: LookUpOutput) -> None:
+        """Whatever is wrong with the cache, the call can still be executed."""
+        run_id = instruction.call.run_id
+        found = None
+        try:
+            found = self._tracker.find_output(instruction.key)
+            if found is not None and not self._store.exists(found[1]):
+                warnings.warn(_MISSING.format(found[1].id, found[0]), stacklevel=2)
+                found = None
+        except SematicError as error:
+            warnings.warn(f"The cache could not be asked, so it is not used: {error}", stacklevel=2)
+        original_id, output = found or (None, None)
+        self._events.put(OutputLookedUp(self._clock(), run_id, output, original_id))
 
     def _close(self) -> None:
         """Let go of everything, and of the caller's thread last, whatever goes wrong before."""
@@ -234,5 +256,6 @@ class Engine:
         return restore_exception(end.error) if end.error is not None else None
 
 
+_MISSING = "The cached output {} of run {} is not in the store any more; it is computed again."
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CHANGES = (RunCreated, RunMoved, PipelineMoved)

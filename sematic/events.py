@@ -23,12 +23,14 @@ class PipelineStarted:
     Attributes:
         max_parallelism: most standalone runs in SCHEDULED at a time; ``None`` for no limit.
         on_failure: whether a failure ends what still runs, or lets it finish.
+        cache_namespace: where cached outputs are shared; ``None`` for no caching.
     """
 
     at: float
     call: Call
     max_parallelism: int | None = None
     on_failure: OnFailure = "cancel"
+    cache_namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,21 @@ class EvaluationFailed:
     run_id: str
     error: ErrorRecord
     exception: BaseException | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLookedUp:
+    """The record was asked for the cached output of a call.
+
+    Attributes:
+        output: what was found, or ``None``.
+        original_run_id: the run that computed it.
+    """
+
+    at: float
+    run_id: str
+    output: ArtifactRef | None = None
+    original_run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,7 @@ Event: TypeAlias = (
     | InputsEvaluated
     | OutputEvaluated
     | EvaluationFailed
+    | OutputLookedUp
     | CallEnded
     | CallLost
     | CancelRequested
@@ -122,6 +140,8 @@ class RunMoved:
         started_at, ended_at: when the function itself executed.
         error: why, with RETRYING, FAILED and NESTED_FAILED.
         reason: one sentence for people.
+        cache_key: under which the output is looked up and shared.
+        original_run_id: the run that computed the output, where the cache had it.
     """
 
     at: float
@@ -135,6 +155,8 @@ class RunMoved:
     ended_at: float | None = None
     error: ErrorRecord | None = None
     reason: str | None = None
+    cache_key: str | None = None
+    original_run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +209,14 @@ class EvaluateOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class LookUpOutput:
+    """Ask the record for the output of a call; answered with OutputLookedUp."""
+
+    call: Call
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndPipeline:
     """Nothing is left to do.
 
@@ -204,5 +234,5 @@ class EndPipeline:
 
 
 Instruction: TypeAlias = (
-    Change | StartCall | StopCall | EvaluateInputs | EvaluateOutput | EndPipeline
+    Change | StartCall | StopCall | EvaluateInputs | EvaluateOutput | LookUpOutput | EndPipeline
 )

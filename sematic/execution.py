@@ -1,6 +1,7 @@
 """``execute_call``: the only place where user code runs."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from sematic.calls import (
     ArtifactRef,
@@ -20,6 +21,8 @@ from sematic.nesting import holds_future, iter_nested
 from sematic.ports import ArtifactStore
 from sematic.run_context import ExecutingCall, SematicContext, executing
 
+_UNGUARDED: AbstractContextManager[object] = nullcontext()
+
 
 class CallInterrupted(BaseException):
     """Raised inside of user code to end it. Not an Exception, so that ``except`` lets it pass."""
@@ -30,6 +33,8 @@ def execute_call(
     inputs: Mapping[str, ArtifactRef],
     *,
     store: ArtifactStore,
+    attempt: int = 1,
+    interruptible: AbstractContextManager[object] = _UNGUARDED,
     remote: bool = False,
 ) -> Outcome:
     """Execute a call's function on its inputs.
@@ -38,15 +43,18 @@ def execute_call(
         call: what to execute.
         inputs: the artifact of each argument.
         store: where inputs come from and the output goes.
+        attempt: 1 for the first execution; tells the logs of attempts apart.
+        interruptible: entered for just as long as the user's code runs.
         remote: whether the outcome leaves this process, so that exceptions must be pickled.
 
     Raises:
         CallInterrupted: the call is to end early; whoever interrupted it knows why.
     """
     try:
-        with executing(SematicContext(call.run_id, call.root_id)) as current:
+        with executing(SematicContext(call.run_id, call.root_id), attempt) as current:
             arguments = load_inputs(call.function, inputs, store)
-            returned = call.function.execute(arguments)
+            with interruptible:
+                returned = call.function.execute(arguments)
             value = call.function.cast_output(returned)
             return _build_outcome(call, value, current, store=store)
     except CallInterrupted:

@@ -26,7 +26,7 @@ class InlineExecutor:
         self._queue: queue.SimpleQueue[tuple[StartCall, Callable[[Event], None]] | None] = (
             queue.SimpleQueue()
         )
-        self._armed = False
+        self._interruptible = _Interruptible()
 
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
         """Queue a call for the working thread."""
@@ -51,20 +51,40 @@ class InlineExecutor:
         Raises:
             CallInterrupted: into the user code that the signal found.
         """
-        if self._armed:
-            self._armed = False
-            raise CallInterrupted
+        self._interruptible.interrupt()
 
     def _execute(self, start: StartCall) -> Event:
         call, attempt = start.call, start.attempt
         started_at = self._clock()
         try:
-            self._armed = True
-            outcome = execute_call(call, start.inputs, store=self._store)
-            self._armed = False
+            outcome = execute_call(
+                call,
+                start.inputs,
+                store=self._store,
+                attempt=attempt,
+                interruptible=self._interruptible,
+            )
         except CallInterrupted:
             return CallLost(self._clock(), call.run_id, attempt, _INTERRUPTED)
         ended_at = self._clock()
         return CallEnded(
             ended_at, call.run_id, attempt, outcome, started_at=started_at, ended_at=ended_at
         )
+
+
+class _Interruptible:
+    """Armed for as long as user code runs, so that nothing of ours is interrupted half-way."""
+
+    def __init__(self) -> None:
+        self._armed = False
+
+    def __enter__(self) -> None:
+        self._armed = True
+
+    def __exit__(self, *exception: object) -> None:
+        self._armed = False
+
+    def interrupt(self) -> None:
+        if self._armed:
+            self._armed = False
+            raise CallInterrupted

@@ -16,6 +16,8 @@ class KnownRun:
         inputs: the artifacts of its arguments while it waits or executes.
         output: the artifact of its output once it is RESOLVED.
         expansion: what its output is made of while it is RAN.
+        cache_key: under which its output is shared; ``None`` where it is not.
+        original_run_id: the run that computed its output, where it was not computed anew.
     """
 
     call: Call
@@ -24,6 +26,8 @@ class KnownRun:
     inputs: Mapping[str, ArtifactRef] | None = None
     output: ArtifactRef | None = None
     expansion: Input | None = None
+    cache_key: str | None = None
+    original_run_id: str | None = None
 
 
 class KnownRuns(dict[str, KnownRun]):

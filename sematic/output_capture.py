@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, TextIO
 
 from sematic.run_context import likely_call
 
-PathOf = Callable[[str], Path]
-"""The log file of the run with this id, as things stand."""
+PathOf = Callable[[str, int], Path]
+"""The log file of the run with this id and attempt."""
 
 
 class LogTee:
@@ -29,7 +29,7 @@ class LogTee:
 
     def __init__(self, path_of: PathOf) -> None:
         self._path_of = path_of
-        self._run_id: str | None = None
+        self._open_for: tuple[str, int] | None = None
         self._file: BinaryIO | None = None
         self._closed = False
         # Threads print too. Reentrant: so do signal handlers.
@@ -42,7 +42,7 @@ class LogTee:
             return
         with self._lock:
             if not self._closed:  # else somebody kept the stream beyond the pipeline run
-                file = self._log_of(call.context.run_id)
+                file = self._log_of(call.context.run_id, call.attempt)
                 file.write(text.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
@@ -52,12 +52,12 @@ class LogTee:
             if self._file is not None:
                 self._file.close()
 
-    def _log_of(self, run_id: str) -> BinaryIO:
-        if self._file is None or run_id != self._run_id:
+    def _log_of(self, run_id: str, attempt: int) -> BinaryIO:
+        if self._file is None or (run_id, attempt) != self._open_for:
             if self._file is not None:
                 self._file.close()
-            self._file = _open_log(self._path_of(run_id))
-            self._run_id = run_id
+            self._file = _open_log(self._path_of(run_id, attempt))
+            self._open_for = (run_id, attempt)
         return self._file
 
 
@@ -90,19 +90,28 @@ def teed_streams(path_of: PathOf) -> Iterator[None]:
     with ExitStack() as stack:
         stack.callback(tee.close)
         for name in ("stdout", "stderr"):
-            original = getattr(sys, name)
-            if original is None:  # pythonw, or closed on purpose
-                continue
-            teed: Any = _TeeStream(original, tee)
-            setattr(sys, name, teed)
-            stack.callback(_restore_stream, name, original, teed)
-            stack.enter_context(_moved_handlers(original, teed))
+            stack.enter_context(replaced_stream(name, lambda stream: _TeeStream(stream, tee)))
         yield
 
 
-def _restore_stream(name: str, original: TextIO, teed: Any) -> None:
-    if getattr(sys, name) is teed:  # else somebody replaced it meanwhile, and may put it back
-        setattr(sys, name, original)
+@contextmanager
+def replaced_stream(name: str, wrap: Callable[[TextIO], Any]) -> Iterator[None]:
+    """Let what ``wrap`` makes of ``sys.stdout`` or ``sys.stderr`` take its place.
+
+    Logging handlers that hold the stream hold the other one meanwhile.
+    """
+    original = getattr(sys, name)
+    if original is None:  # pythonw, or closed on purpose
+        yield
+        return
+    replacement = wrap(original)
+    setattr(sys, name, replacement)
+    try:
+        with _moved_handlers(original, replacement):
+            yield
+    finally:
+        if getattr(sys, name) is replacement:  # else somebody replaced it, and may put it back
+            setattr(sys, name, original)
 
 
 @contextmanager

@@ -21,6 +21,9 @@ class ArtifactStore(Protocol):
             ArtifactError: it cannot be turned into bytes, or they cannot be kept.
         """
 
+    def exists(self, ref: ArtifactRef) -> bool:
+        """Whether ``get`` would find a stored value."""
+
     def get(self, ref: ArtifactRef) -> Any:
         """A fresh copy of a stored value: no change to it reaches anybody else.
 
@@ -97,6 +100,12 @@ class Tracker(Protocol):
         Raises:
             FencedError: another driver has taken the pipeline run over.
             RecordError: the record cannot be written.
+        """
+
+    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
+        """The oldest recorded output under a cache key, and the run that computed it.
+
+        Called from threads of its own, beside ``record``.
         """
 
     def close(self) -> None:

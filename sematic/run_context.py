@@ -32,11 +32,13 @@ class ExecutingCall:
     """A call while its function executes, and the futures that it has made so far.
 
     Attributes:
+        attempt: 1 for the first execution.
         created_futures: made by the thread that executes it.
         stray_futures: made meanwhile by threads of which it is not known what they work for.
     """
 
     context: SematicContext
+    attempt: int = 1
     created_futures: list[Future] = field(default_factory=list)
     stray_futures: list[Future] = field(default_factory=list)
 
@@ -47,9 +49,9 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def executing(context: SematicContext) -> Iterator[ExecutingCall]:
+def executing(context: SematicContext, attempt: int = 1) -> Iterator[ExecutingCall]:
     """Mark the calling thread as executing the call that ``context`` names."""
-    call = ExecutingCall(context)
+    call = ExecutingCall(context, attempt)
     token = _current.set(call)
     with _lock:
         _executing.append(call)

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sematic.cache_desk import Answer, CacheDesk, CachedOutput, cache_key
 from sematic.calls import (
     ArtifactRef,
     Call,
@@ -26,8 +27,10 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     Instruction,
+    LookUpOutput,
     OnFailure,
     OutputEvaluated,
+    OutputLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
@@ -58,6 +61,8 @@ class PipelineState:
         self._root_id = ""
         self._on_failure: OnFailure = "cancel"
         self._calls = ReadyCalls()
+        self._cache = CacheDesk()
+        self._cache_namespace: str | None = None
         self._evaluating: set[str] = set()
         self._resolved: deque[KnownRun] = deque()  # outputs that were not passed on yet
         self._ending: EndPipeline | None = None
@@ -97,9 +102,11 @@ class PipelineState:
     # --- events ------------------------------------------------------------------------------
 
     def _pipeline_started(self, event: PipelineStarted) -> None:
+        check_transition(event.call.run_id, self.state_of(event.call.run_id), RunState.CREATED)
         self._root_id = event.call.run_id
         self._calls.max_parallelism = event.max_parallelism
         self._on_failure = event.on_failure
+        self._cache_namespace = event.cache_namespace
         self._out.append(PipelineMoved(event.at, self._root_id, PipelineRunStatus.RUNNING))
         self._create((event.call,), event.at)
 
@@ -131,7 +138,17 @@ class PipelineState:
         run = self._evaluated(event.run_id)
         if run and run.state is RunState.CREATED:
             run.inputs = event.inputs
+            self._offer(run, event.at)
+
+    def _output_looked_up(self, event: OutputLookedUp) -> None:
+        run = self._evaluated(event.run_id)
+        if run is None or run.state is not RunState.CREATED:
+            return
+        if event.output is None:
             self._enqueue(run)
+        else:
+            run.original_run_id = event.original_run_id
+            self._resolve(run, event.output, event.at)
 
     def _output_evaluated(self, event: OutputEvaluated) -> None:
         run = self._evaluated(event.run_id)
@@ -163,9 +180,9 @@ class PipelineState:
             if self._graph.add(call.run_id, call.parent_id, needs=needs):
                 ready.append(run)
         for run in ready:
-            self._prepare(run)
+            self._prepare(run, at)
 
-    def _prepare(self, run: KnownRun) -> None:
+    def _prepare(self, run: KnownRun, at: float) -> None:
         """Its inputs can be computed: at once if they are artifacts as they are."""
         call, inputs = run.call, {}
         for name, value in call.inputs.items():
@@ -176,7 +193,30 @@ class PipelineState:
                 return
             inputs[name] = artifact
         run.inputs = inputs
-        self._enqueue(run)
+        self._offer(run, at)
+
+    def _offer(self, run: KnownRun, at: float) -> None:
+        """Its inputs are known: it is served from the cache, waits for its like, or is queued."""
+        call = run.call
+        if self._cache_namespace is None or not call.options.cache:
+            self._enqueue(run)
+            return
+        run.cache_key = cache_key(call.function, run.inputs or {}, self._cache_namespace)
+        ancestors = self._graph.ancestors(call.run_id)
+        match self._cache.ask(call.run_id, run.cache_key, ancestors=ancestors):
+            case CachedOutput() as found:
+                self._serve(run, found, at)
+            case Answer.LOOK_UP:
+                self._evaluating.add(call.run_id)
+                self._out.append(LookUpOutput(call, run.cache_key))
+            case Answer.EXECUTE:
+                self._enqueue(run)
+            case Answer.WAIT:
+                pass
+
+    def _serve(self, run: KnownRun, found: CachedOutput, at: float) -> None:
+        run.original_run_id = found.run_id
+        self._resolve(run, found.output, at)
 
     def _enqueue(self, run: KnownRun) -> None:
         self._calls.add(run.call.run_id, standalone=run.call.options.standalone)
@@ -213,11 +253,16 @@ class PipelineState:
     def _pass_outputs_on(self, at: float) -> None:
         """A loop, not recursion: a call may be nested ten thousand deep."""
         while self._resolved:
-            released = self._graph.resolve(self._resolved.popleft().call.run_id)
+            run = self._resolved.popleft()
+            released = self._graph.resolve(run.call.run_id)
             if self._ending is not None:
                 continue
+            assert run.output is not None
+            found = CachedOutput(run.original_run_id or run.call.run_id, run.output)
+            for run_id in self._cache.resolve(run.call.run_id, found):
+                self._serve(self._runs[run_id], found, at)
             for run_id in released.calls:
-                self._prepare(self._runs[run_id])
+                self._prepare(self._runs[run_id], at)
             for run_id in released.outputs:
                 self._complete(self._runs[run_id], at)
 
@@ -252,7 +297,10 @@ class PipelineState:
             self._evaluating.add(run.call.run_id)
             self._out.append(EvaluateOutput(run.call, value, self._runs.outputs([value])))
 
-    def _evaluated(self, run_id: str) -> KnownRun:
+    def _evaluated(self, run_id: str) -> KnownRun | None:
+        """The run whose inputs or output were asked for, unless the answer has come before."""
+        if run_id not in self._evaluating:
+            return None
         self._evaluating.discard(run_id)
         return self._runs[run_id]
 
@@ -359,6 +407,8 @@ class PipelineState:
                 run.call.run_id,
                 state,
                 attempt=run.attempt,
+                cache_key=run.cache_key,
+                original_run_id=run.original_run_id,
                 started_at=started_at,
                 ended_at=ended_at,
                 **details,
@@ -394,5 +444,6 @@ _HANDLERS: dict[type, Callable[[PipelineState, Any], None]] = {
     InputsEvaluated: PipelineState._inputs_evaluated,
     OutputEvaluated: PipelineState._output_evaluated,
     EvaluationFailed: PipelineState._evaluation_failed,
+    OutputLookedUp: PipelineState._output_looked_up,
     CancelRequested: PipelineState._cancel_requested,
 }

@@ -15,7 +15,7 @@ from sematic.errors import (
     RecordError,
     UnserializableValueError,
 )
-from sematic.events import CallLost, Event, StartCall, StopCall
+from sematic.events import CallLost, Event, RunMoved, StartCall, StopCall
 from sematic.function import Function
 from sematic.ports import Batch, PipelineRunInfo
 from sematic.types.descriptors import describe_type
@@ -102,6 +102,10 @@ class MemoryStore:
         self._values[digest] = (pickled, data if pickled else value)
         return ArtifactRef(id=digest, codec="memory", type=descriptor, size=len(data))
 
+    def exists(self, ref: ArtifactRef) -> bool:
+        """Whether a value was put."""
+        return ref.id in self._values
+
     def get(self, ref: ArtifactRef) -> Any:
         """A copy of a value that was put.
 
@@ -171,6 +175,13 @@ class MemoryTracker:
                 f"Event {next_seq} comes next, but the batch starts with {batch.first_seq}."
             )
 
+    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
+        """The first recorded output under a cache key."""
+        for change in (change for batch in self.batches for change in batch.changes):
+            if isinstance(change, RunMoved) and change.output and change.cache_key == cache_key:
+                return change.original_run_id or change.run_id, change.output
+        return None
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -184,6 +195,10 @@ class ForgetfulTracker:
 
     def record(self, batch: Batch) -> None:
         """Forget a batch."""
+
+    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
+        """Nothing is remembered."""
+        return None
 
     def close(self) -> None:
         """Nothing is open."""

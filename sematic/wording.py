@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from sematic.states import RunState
+
 SHORT_ID = 8
 """How many digits of an id people see; commands take ids of any length that is unique."""
 
@@ -39,6 +41,16 @@ SIGNS: Mapping[str, Sign] = {
     "DRIVER LOST": Sign("!", "!", "red", "driver lost"),
 }
 """By the name of a run's state or a pipeline run's status, in the order of lists."""
+
+
+def count_states(counts: Mapping[RunState, int]) -> str:
+    """How many runs are in each state, e.g. ``"3 done, 1 failed"``."""
+    parts = [
+        f"{counts[RunState(state)]:,} {sign.word}"
+        for state, sign in SIGNS.items()
+        if state in RunState.__members__ and counts.get(RunState(state))
+    ]
+    return ", ".join(parts)
 
 
 def short_id(full: str) -> str:

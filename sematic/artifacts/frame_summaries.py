@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sematic.artifacts.array_summaries import describe_values, show_cell
+from sematic.artifacts.array_summaries import show_cell
 
 _ROWS = 10
 _COLUMNS = 50
@@ -27,23 +27,33 @@ def summarise_frame(value: "pd.DataFrame | pd.Series[Any] | pd.Index[Any]") -> M
         "type": f"pandas.{type(value).__name__}",
         "shape": list(value.shape),
     }
-    if isinstance(value, pd.DataFrame):
-        frame = value.iloc[:, :_COLUMNS]
-    else:
-        frame = value.to_frame()
-    rows = max(_MIN_SAMPLE, min(_MAX_SAMPLE, _SAMPLE_CELLS // max(1, frame.shape[1])))
-    sample = frame.iloc[:: max(1, -(-len(frame) // rows))]
-    if len(sample) < len(frame):
+    head = _take(value, slice(_ROWS))
+    rows = max(_MIN_SAMPLE, min(_MAX_SAMPLE, _SAMPLE_CELLS // max(1, head.shape[1])))
+    sample = _take(value, slice(None, None, max(1, -(-len(value) // rows))))
+    if len(sample) < len(value):
         content["sampled"] = len(sample)
-    head = frame.iloc[:_ROWS]
     content["columns"] = [
-        _describe_column(label, sample.iloc[:, i]) for i, label in enumerate(frame.columns)
+        _describe_column(label, sample.iloc[:, i]) for i, label in enumerate(head.columns)
     ]
     content["index"] = {"name": show_cell(head.index.name), "dtype": _index_dtype(head.index)}
     content["labels"] = [show_cell(label) for label in head.index]
-    columns = [[show_cell(cell) for cell in head.iloc[:, i]] for i in range(head.shape[1])]
+    columns = [_show_cells(head.iloc[:, i]) for i in range(head.shape[1])]
     content["rows"] = [list(row) for row in zip(*columns, strict=True)]
     return content
+
+
+def _take(value: Any, rows: slice) -> pd.DataFrame:
+    """Some rows of a value, and its first columns, as a frame."""
+    if isinstance(value, pd.DataFrame):
+        return value.iloc[rows, :_COLUMNS]
+    return value.iloc[rows].to_frame() if isinstance(value, pd.Series) else value[rows].to_frame()
+
+
+def _show_cells(column: "pd.Series[Any]") -> list[Any]:
+    return [
+        None if missing else show_cell(cell)
+        for cell, missing in zip(column, column.isna(), strict=True)
+    ]
 
 
 def _index_dtype(index: "pd.Index[Any]") -> str:

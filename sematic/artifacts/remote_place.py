@@ -50,7 +50,7 @@ class RemotePlace:
     def has(self, artifact_id: str, size: int) -> bool:
         """Whether the whole object is there."""
         info = self._info(artifact_id)
-        return info.type == pafs.FileType.File and info.size == size
+        return bool(info.type == pafs.FileType.File and info.size == size)
 
     def _info(self, artifact_id: str) -> pafs.FileInfo:
         try:
@@ -76,7 +76,7 @@ class RemotePlace:
         info = self._info(artifact_id)
         if info.type != pafs.FileType.File or info.size != size or info.mtime_ns is None:
             return False
-        return time.time() - info.mtime_ns / 1e9 < _RENEW_AFTER_SECONDS
+        return bool(time.time() - info.mtime_ns / 1e9 < _RENEW_AFTER_SECONDS)
 
     def _upload(self, artifact_id: str, segments: Sequence[memoryview]) -> None:
         path = self.path(artifact_id)

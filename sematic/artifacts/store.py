@@ -50,7 +50,7 @@ class FileSystemStore:
             UnserializableValueError: the value cannot be turned into bytes; says which part.
             ArtifactError: the bytes cannot be kept: no space, no permission.
         """
-        descriptor = _describe(type_)
+        descriptor = describe_type(type_)
         text = None if _is_long(value) else _write_text(value)
         if text is not None:
             ref = inline.build_ref(text, descriptor)
@@ -138,20 +138,3 @@ def _write_text(value: object) -> plain.PlainText | None:
         return plain.encode(value)
     except NotEncodable:
         return None
-
-
-# By identity: types that are equal need not have equal descriptors (Union[A, B], Union[B, A]).
-# The types are kept, so that their identities stay theirs.
-_descriptors: dict[int, tuple[object, str]] = {}
-_MAX_DESCRIPTORS = 4096
-
-
-def _describe(type_: object) -> str:
-    known = _descriptors.get(id(type_))
-    if known is not None:
-        return known[1]
-    if len(_descriptors) >= _MAX_DESCRIPTORS:
-        _descriptors.clear()
-    descriptor = describe_type(type_)
-    _descriptors[id(type_)] = (type_, descriptor)
-    return descriptor

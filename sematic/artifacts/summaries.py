@@ -24,6 +24,8 @@ _MAX_TEXT = 2_000
 _MAX_TOP_TEXT = 20_000
 # Tried in turn until the text fits: how many items and characters to leave.
 _CUTS = ((100, 2_000), (50, 500), (20, 200), (10, 50), (3, 20))
+_SEQUENCES: tuple[Any, ...] = (list, tuple, set, frozenset)
+_NO_REPR: object = object.__repr__
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
@@ -93,7 +95,9 @@ def _cut(value: Any, items: int, characters: int) -> Any:
 def type_name(value: object) -> str:
     """The name of a value's type, with its module unless it is a builtin."""
     cls = type(value)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    if cls.__module__ == "builtins":
+        return cls.__qualname__
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def build_tree(value: object) -> Mapping[str, Any]:
@@ -134,7 +138,7 @@ class _Tree:
             return self._items(value, depth)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return self._fields("namedtuple", value, zip(value._fields, value, strict=False), depth)
-        for base in (list, tuple, set, frozenset):
+        for base in _SEQUENCES:
             if isinstance(value, base):
                 return self._list(base.__name__, value, base.__iter__(value), depth)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -146,9 +150,7 @@ class _Tree:
         items = [[self.node(key, depth + 1), self.node(item, depth + 1)] for key, item in pairs]
         return {"kind": "dict", "length": dict.__len__(value), "items": items}
 
-    def _list(
-        self, kind: str, value: Any, values: Iterable[Any], depth: int
-    ) -> dict[str, Any]:
+    def _list(self, kind: str, value: Any, values: Iterable[Any], depth: int) -> dict[str, Any]:
         items = [self.node(item, depth + 1) for item in itertools.islice(values, _MAX_ITEMS)]
         return {"kind": kind, "length": len(value), "items": items}
 
@@ -156,8 +158,7 @@ class _Tree:
         self, kind: str, value: Any, fields: Iterable[tuple[str, Any]], depth: int
     ) -> dict[str, Any]:
         nodes = {
-            name: self.node(item, depth + 1)
-            for name, item in itertools.islice(fields, _MAX_ITEMS)
+            name: self.node(item, depth + 1) for name, item in itertools.islice(fields, _MAX_ITEMS)
         }
         return {"kind": kind, "type": type_name(value), "fields": nodes}
 
@@ -167,7 +168,7 @@ class _Tree:
             kind = "frame" if len(shape) == 2 and hasattr(value, "columns") else "array"
             content = {"kind": kind, "type": type_name(value), "shape": shape}
             return content if dtype is None else {**content, "dtype": str(dtype)}
-        if type(value).__repr__ is object.__repr__ and hasattr(value, "__dict__"):
+        if type(value).__repr__ is _NO_REPR and hasattr(value, "__dict__"):
             return self._fields("object", value, vars(value).items(), depth)
         return {"kind": "object", "type": type_name(value), **_representation(value)}
 

@@ -54,12 +54,14 @@ def artifact(artifact_id: str, as_json: bool, save: Path | None) -> None:
 
 
 def _to_json(ref: "ArtifactRef") -> dict[str, object]:
+    from sematic.cli.values import read_payload
+
     return {
         "id": ref.id,
         "type": ref.type,
         "codec": ref.codec,
         "size": ref.size,
-        "value": None if ref.payload is None else json.loads(ref.payload),
+        "value": None if ref.payload is None else read_payload(ref.payload),
         "summary": None if ref.summary is None else json.loads(ref.summary),
     }
 
@@ -71,7 +73,7 @@ def _header(ref: "ArtifactRef", screen: Screen) -> list[str]:
 
 def _body(ref: "ArtifactRef", screen: Screen) -> list[str]:
     from sematic.cli import previews
-    from sematic.cli.values import build_node, format_pretty
+    from sematic.cli.values import build_node, format_pretty, read_payload
 
     summary = {} if ref.summary is None else json.loads(ref.summary)
     match summary.get("kind") if ref.payload is None else None:
@@ -85,7 +87,7 @@ def _body(ref: "ArtifactRef", screen: Screen) -> list[str]:
             return [f"A figure of {inches} inches. To look at it: {how}"]
         case "text":
             return previews.preview_text(summary["text"], summary["length"])
-    payload = None if ref.payload is None else json.loads(ref.payload)
+    payload = None if ref.payload is None else read_payload(ref.payload)
     if isinstance(payload, str):
         return previews.preview_text(payload, len(payload))
     return format_pretty(build_node(ref), screen.width or 100)

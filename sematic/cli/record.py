@@ -41,7 +41,7 @@ def find_run(queries: "Queries", prefix: str) -> str:
         return queries.resolve_run_id(prefix)
 
 
-class RunId(click.ParamType):
+class RunId(click.ParamType):  # type: ignore[type-arg]
     """An id of a run, maybe short."""
 
     name = "run"
@@ -56,7 +56,7 @@ class RunId(click.ParamType):
             return []
 
 
-class ArtifactId(click.ParamType):
+class ArtifactId(click.ParamType):  # type: ignore[type-arg]
     """An id of an artifact, maybe short."""
 
     name = "artifact"

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 _EXAMPLES = "sematic.examples"
 
 
-class _Target(click.ParamType):
+class _Target(click.ParamType):  # type: ignore[type-arg]
     """A script, a module or an example."""
 
     name = "target"

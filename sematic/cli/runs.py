@@ -10,7 +10,7 @@ import click
 from sematic.cli.record import NO_RUNS, open_record
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.states import PipelineRunStatus, RunState
-from sematic.wording import SIGNS, format_age, format_duration, format_time
+from sematic.wording import SIGNS, count_states, format_age, format_duration, format_time
 
 if TYPE_CHECKING:
     from sematic.tracking.queries import Queries
@@ -90,16 +90,6 @@ def last_time(run: "PipelineRunRow", now: float) -> float:
     if run.ended_at is not None:
         return run.ended_at
     return run.updated_at if run.driver_lost else now
-
-
-def count_states(counts: Mapping[RunState, int]) -> str:
-    """How many runs are in each state, in words, e.g. ``"3 done, 1 failed"``."""
-    parts = [
-        f"{counts[RunState(state)]:,} {sign.word}"
-        for state, sign in SIGNS.items()
-        if state in RunState.__members__ and counts.get(RunState(state))
-    ]
-    return ", ".join(parts)
 
 
 def _to_json(run: "PipelineRunRow", counts: Mapping[RunState, int]) -> dict[str, object]:

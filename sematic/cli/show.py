@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sematic.cli.record import RunId, find_run, open_record
-from sematic.cli.runs import count_states, last_time
+from sematic.cli.runs import last_time
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.cli.tree import RunTree, TreeLine
 from sematic.errors import NotFoundError
 from sematic.states import RunState
-from sematic.wording import SIGNS, format_age, format_duration, format_time, one_line, short_id
+from sematic.wording import (
+    SIGNS,
+    count_states,
+    format_age,
+    format_duration,
+    format_time,
+    one_line,
+    short_id,
+)
 
 if TYPE_CHECKING:
     from sematic.tracking.queries import Queries
@@ -234,7 +242,7 @@ def _values(
 def _value_lines(rows: Sequence[tuple[str, Any, str]], screen: Screen) -> Iterator[str]:
     from sematic.cli.values import build_node, format_flat
 
-    columns = (Column(""), Column("", least=20), Column("", least=4, rank=2), Column("", rank=1))
+    columns = [Column(""), Column("", least=20), Column("", least=4, rank=2), Column("", rank=1)]
     cells = [
         [
             Cell(name, bold=True),

@@ -7,6 +7,7 @@ the same nodes.
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -40,10 +41,16 @@ Node: TypeAlias = str | Group
 def build_node(ref: ArtifactRef) -> Node:
     """The value of an artifact, as far as the record knows it."""
     if ref.payload is not None:
-        return _payload_node(json.loads(ref.payload))
+        return _payload_node(read_payload(ref.payload))
     if ref.summary is not None:
         return _summary_node(json.loads(ref.summary))
     return f"<{ref.type}, {format_size(ref.size)}>"
+
+
+def read_payload(payload: str) -> Any:
+    """A payload as JSON has it; without the classes that came with it, which only Python reads."""
+    value = json.loads(payload)
+    return value["value"] if isinstance(value, dict) and value.get("$") == "local" else value
 
 
 def format_flat(node: Node, room: int) -> str:
@@ -82,7 +89,7 @@ def _group(kind: str, items: Sequence[tuple[str, Node]]) -> Group:
 
 
 def _class_name(path: str) -> str:
-    return path.rpartition(".")[2]
+    return re.split("[.:]", path)[-1]
 
 
 # --- payloads --------------------------------------------------------------------------------

@@ -1,28 +1,28 @@
 """LocalRunner: on this machine, tracked, standalone functions in parallel on local Ray."""
 
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sematic.artifacts.store import FileSystemStore
-from sematic.caching import CacheNamespace
-from sematic.engine import Engine, Listener
+from sematic.caching import CacheNamespace, determine_cache_namespace
+from sematic.engine import Engine
 from sematic.errors import InvalidOptionError, RecordError
 from sematic.events import OnFailure
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.log_files import log_path
-from sematic.output_capture import teed_streams
+from sematic.output_capture import PathOf, teed_streams
 from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
 from sematic.ray_backend.tracker_actor import TrackerActor
+from sematic.runners.progress import progress_display
 from sematic.runners.runner import Runner, run_future, system_clock
-from sematic.settings import Settings, config_directory, load_settings
+from sematic.settings import config_directory, load_settings
 from sematic.tracking.environment import describe_command, describe_surroundings
 from sematic.tracking.sql_tracker import SqlTracker
 from sematic.version import __version__
@@ -75,11 +75,12 @@ class LocalRunner(Runner):
         store = FileSystemStore(settings.artifacts_uri)
         tracker = SqlTracker(settings.database_url)
         call = build_root_call(root, store)
-        info = _describe(root, runner=type(self).__name__)
-        with _progress(self._progress or settings.progress, root) as (listeners, say):
+        namespace = determine_cache_namespace(self._cache_namespace, root)
+        info = _describe(root, runner=type(self).__name__, cache_namespace=namespace)
+        with progress_display(self._progress or settings.progress, root) as progress:
             executor = RayExecutor(
                 store,
-                ray=LocalRay(self._ray_address, announce=say),
+                ray=LocalRay(self._ray_address, announce=progress.announce),
                 clock=system_clock,
                 log_directory=logs,
                 warn=_warn,
@@ -92,23 +93,26 @@ class LocalRunner(Runner):
                 tracker=tracker,
                 standalone=executor,
                 clock=system_clock,
-                listeners=listeners,
+                listeners=progress.listeners,
             )
             path_of = _path_of(logs, root.id)
             with teed_streams(path_of), _surroundings(tracker, info):
-                return engine.run(
+                value = engine.run(
                     call,
                     info,
                     max_parallelism=self._max_parallelism,
                     on_failure=self._on_failure,
+                    cache_namespace=info.cache_namespace,
                 )
+            progress.conclude(value)
+            return value
 
 
-def _path_of(logs: Path, root_id: str) -> Callable[[str], Path]:
-    return lambda run_id: log_path(logs, root_id, run_id, 1)
+def _path_of(logs: Path, root_id: str) -> PathOf:
+    return lambda run_id, attempt: log_path(logs, root_id, run_id, attempt)
 
 
-def _describe(root: Future, *, runner: str) -> PipelineRunInfo:
+def _describe(root: Future, *, runner: str, cache_namespace: str | None) -> PipelineRunInfo:
     return PipelineRunInfo(
         root_id=root.id,
         name=root.props.name,
@@ -116,6 +120,7 @@ def _describe(root: Future, *, runner: str) -> PipelineRunInfo:
         runner=runner,
         created_at=system_clock(),
         client_version=__version__,
+        cache_namespace=cache_namespace,
         environment=describe_command(),
     )
 
@@ -144,11 +149,6 @@ def _surroundings(tracker: SqlTracker, info: PipelineRunInfo) -> Iterator[None]:
         raise
     else:
         add()
-
-
-@contextmanager
-def _progress(kind: str, root: Future) -> Iterator[tuple[Sequence[Listener], Callable[[str], None]]]:
-    yield (), lambda sentence: print(sentence, file=sys.stderr)
 
 
 def _warn(sentence: str) -> None:

@@ -28,6 +28,7 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     OutputEvaluated,
+    OutputLookedUp,
     PipelineStarted,
 )
 from sematic.options import options_to_json
@@ -59,6 +60,7 @@ def _started(event: PipelineStarted) -> dict[str, Any]:
         "call": _call(event.call),
         "max_parallelism": event.max_parallelism,
         "on_failure": event.on_failure,
+        "cache_namespace": event.cache_namespace,
     }
 
 
@@ -124,6 +126,11 @@ _EVENTS: dict[type, Callable[[Any], dict[str, Any]]] = {
     EvaluationFailed: lambda event: {
         "run_id": event.run_id,
         "error": error_to_json(event.error),
+    },
+    OutputLookedUp: lambda event: {
+        "run_id": event.run_id,
+        "output": event.output.id if event.output else None,
+        "original_run_id": event.original_run_id,
     },
     CallLost: lambda event: {
         "run_id": event.run_id,

@@ -244,7 +244,7 @@ class Queries:
         self, prefix: str, table: Table, kind: str, columns: Sequence[ColumnElement[Any]]
     ) -> str:
         wanted = prefix.lower()
-        found: Sequence[Row[Any]] = ()
+        found: Sequence[Any] = ()
         if re.fullmatch("[0-9a-f]+", wanted):
             query = select(*columns).where(_starts_with(columns[0], wanted))
             newest = query.order_by(table.c.created_at.desc()).limit(_MOST_CANDIDATES + 1)
@@ -270,11 +270,12 @@ class Queries:
                 f"Cannot read the record at {database.display_name}: {cause}"
             ) from error
 
-    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _rows(self, query: Select[Any]) -> Sequence[Any]:
         if self._database is None:
             return ()
         with self._reading() as connection:
-            return connection.execute(query).fetchall()
+            rows: Sequence[Any] = connection.execute(query).fetchall()
+            return rows
 
     def _scalar(self, query: Select[Any]) -> Any:
         rows = self._rows(query)
@@ -325,7 +326,7 @@ def _starts_with(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]
     return sqlalchemy.and_(column >= prefix, column < prefix + "g")  # ids are hex digits
 
 
-def _ambiguous(prefix: str, kind: str, found: Sequence[Row[Any]]) -> str:
+def _ambiguous(prefix: str, kind: str, found: Sequence[Any]) -> str:
     shown = [f"  {'  '.join(map(str, row))}" for row in found[:_MOST_CANDIDATES]]
     if len(found) > _MOST_CANDIDATES:
         shown.append("  ...")

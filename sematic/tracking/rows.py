@@ -15,7 +15,14 @@ from sematic.calls import (
     Input,
     dependencies,
 )
-from sematic.events import CallEnded, Event, PipelineMoved, RunCreated, RunMoved
+from sematic.events import (
+    CallEnded,
+    Event,
+    InputsEvaluated,
+    PipelineMoved,
+    RunCreated,
+    RunMoved,
+)
 from sematic.function import Function
 from sematic.options import options_to_json
 from sematic.ports import Batch
@@ -34,7 +41,8 @@ PIPELINE_COLUMNS = (
 
 RUN_DETAILS = (
     *("state", "attempt", "scheduled_at", "started_at", "ended_at", "resolved_at"),
-    *("failed_at", "nested_run_id", "output_id", "error", "reason"),
+    *("failed_at", "nested_run_id", "output_id", "original_run_id", "cache_key"),
+    *("error", "reason"),
 )
 """The columns of ``runs`` that change after its creation, in the order of the rows."""
 
@@ -176,6 +184,10 @@ def _moved(change: RunMoved) -> dict[str, Any]:
         values["started_at"], values["ended_at"] = change.started_at, change.ended_at
     if change.output is not None:
         values["output_id"] = change.output.id
+    if change.cache_key is not None:
+        values["cache_key"] = change.cache_key
+    if change.original_run_id is not None:
+        values["original_run_id"] = change.original_run_id
     if change.nested_run_id is not None:
         values["nested_run_id"] = change.nested_run_id
     return values
@@ -183,6 +195,8 @@ def _moved(change: RunMoved) -> dict[str, Any]:
 
 def _event_artifacts(event: Event) -> Iterator[ArtifactRef]:
     """The artifacts that only the event names; those of runs come with the runs."""
+    if isinstance(event, InputsEvaluated):  # its run may have to wait long before it starts
+        yield from event.inputs.values()
     if isinstance(event, CallEnded) and isinstance(event.outcome, Expanded):
         yield from _input_artifacts(event.outcome.output)
     output = getattr(event, "output", None) or getattr(

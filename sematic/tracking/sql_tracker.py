@@ -1,7 +1,9 @@
 """SqlTracker: the record of pipeline runs in SQLite or PostgreSQL."""
 
+import threading
 from typing import Any, Protocol
 
+from sematic.calls import ArtifactRef
 from sematic.ports import Batch, PipelineRunInfo
 from sematic.tracking.connections import is_sqlite
 from sematic.tracking.database import Database
@@ -33,6 +35,8 @@ class SqlTracker:
         self._own = self.build_writer()
         self._writer: RowWriter = self._own
         self._builder = RowBuilder()
+        self._reader: SqlWriter | None = None
+        self._reader_lock = threading.Lock()
 
     def build_writer(self) -> SqlWriter:
         """A writer of its own connection, for another thread or process."""
@@ -46,6 +50,13 @@ class SqlTracker:
     def record(self, batch: Batch) -> None:
         """Record a batch; see :meth:`sematic.ports.Tracker.record`."""
         self._writer.write(self._builder.build(batch))
+
+    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
+        """The oldest recorded output under a cache key; see :meth:`sematic.ports.Tracker`."""
+        with self._reader_lock:
+            if self._reader is None:
+                self._reader = self.build_writer()
+            return self._reader.find_output(cache_key)
 
     def annotate(self, root_id: str, environment: dict[str, Any]) -> None:
         """Replace what is known of a pipeline run's environment. From any thread."""
@@ -66,3 +77,6 @@ class SqlTracker:
         """Close every connection."""
         self._writer.close()
         self._own.close()
+        with self._reader_lock:
+            if self._reader is not None:
+                self._reader.close()

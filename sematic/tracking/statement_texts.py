@@ -13,6 +13,7 @@ class Statements:
         status: status, reason, ended_at, root_id.
         environment: environment, root_id.
         position: root_id; selects epoch and next_seq.
+        find_output: cache_key, state; selects the run and the columns of an ArtifactRef.
         new_runs, changed_runs, inputs, input_artifacts, functions, artifacts, events: the rows
             of a :class:`sematic.tracking.rows.RowBatch`.
     """
@@ -22,6 +23,7 @@ class Statements:
     status: str
     environment: str
     position: str
+    find_output: str
     new_runs: str
     changed_runs: str
     inputs: str

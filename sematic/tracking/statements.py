@@ -15,7 +15,7 @@ from sematic.tracking.statement_texts import Statements
 # What an update never takes back: a time or an output, once known.
 _KEPT = (
     *("scheduled_at", "started_at", "ended_at", "resolved_at", "failed_at"),
-    *("nested_run_id", "output_id"),
+    *("nested_run_id", "output_id", "original_run_id", "cache_key"),
 )
 
 _RUN_COLUMNS = (
@@ -74,6 +74,17 @@ def compile_statements(*, sqlite: bool) -> Statements:
     environment = (
         p.update().values(environment=bindparam("text")).where(p.c.root_id == bindparam("root"))
     )
+    runs_of_key = (runs.c.cache_key == bindparam("key"), runs.c.state == bindparam("resolved"))
+    a = tables.artifacts
+    find_output = (
+        sqlalchemy.select(
+            func.coalesce(runs.c.original_run_id, runs.c.id),
+            *(a.c.id, a.c.codec, a.c.type, a.c.size, a.c.payload, a.c.summary),
+        )
+        .join(a, a.c.id == runs.c.output_id)
+        .where(*runs_of_key)
+        .order_by(runs.c.resolved_at, runs.c.id)  # of which only the first is fetched
+    )
     position = sqlalchemy.select(p.c.epoch, p.c.next_seq).where(p.c.root_id == bindparam("root"))
     details = {
         column: func.coalesce(bindparam(f"new_{column}"), runs.c[column])
@@ -95,6 +106,7 @@ def compile_statements(*, sqlite: bool) -> Statements:
         status=text(status, ("to", "why", "at", "root")),
         environment=text(environment, ("text", "root")),
         position=text(position, ("root",)),
+        find_output=text(find_output, ("key", "resolved")),
         new_runs=insert_new(runs, _RUN_COLUMNS),
         changed_runs=text(changed, (*set_order, "run")),
         inputs=insert_new(inputs, ("run_id", "name", "sources", "artifact_id")),

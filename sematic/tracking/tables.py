@@ -59,8 +59,6 @@ runs = Table(
     Column("standalone", Boolean, nullable=False),
     Column("options", Text, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("original_run_id", String(32)),
-    Column("cache_key", String(100)),
     # From here on: what changes while it runs.
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -71,9 +69,12 @@ runs = Table(
     Column("failed_at", Double),
     Column("nested_run_id", String(32)),
     Column("output_id", String(40)),
+    Column("original_run_id", String(32)),
+    Column("cache_key", String(100)),
     Column("error", Text),
     Column("reason", Text),
     Index("ix_runs_root_id_ordinal", "root_id", "ordinal"),
+    Index("ix_runs_cache_key", "cache_key"),
 )
 
 run_inputs = Table(

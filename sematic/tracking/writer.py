@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from sematic.calls import ArtifactRef
 from sematic.errors import FencedError, RecordError
 from sematic.ports import PipelineRunInfo
-from sematic.states import TERMINAL_STATUSES, PipelineRunStatus
+from sematic.states import TERMINAL_STATUSES, PipelineRunStatus, RunState
 from sematic.tracking.connections import connect, display_url, driver_error, transaction
 from sematic.tracking.rows import PIPELINE_COLUMNS, RowBatch
 from sematic.tracking.statement_texts import Statements
@@ -88,6 +89,14 @@ class SqlWriter:
         with self._transaction() as cursor:
             cursor.execute(self._statements.environment, (text, root_id))
 
+    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
+        """The oldest recorded output under a cache key, and the run that computed it."""
+        statement = self._statements.find_output
+        with self._errors_translated():
+            found = self._open().execute(statement, (cache_key, RunState.RESOLVED.value))
+            row = found.fetchone()
+        return None if row is None else (row[0], ArtifactRef(*row[1:]))
+
     def close(self) -> None:
         """Close the connection; the next use opens one again."""
         if self._connection is not None:
@@ -96,14 +105,21 @@ class SqlWriter:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
+        with self._errors_translated(), transaction(self._open()) as cursor:
+            yield cursor
+
+    def _open(self) -> Any:
         if self._connection is None:
             self._connection = connect(self._url)
+        return self._connection
+
+    @contextmanager
+    def _errors_translated(self) -> Iterator[None]:
         try:
-            with transaction(self._connection) as cursor:
-                yield cursor
+            yield
         except driver_error(self._url) as error:
             raise RecordError(
-                f"Cannot write the record at {display_url(self._url)}: {error}"
+                f"Cannot use the record at {display_url(self._url)}: {error}"
             ) from error
 
     def _advance(self, cursor: Any, rows: RowBatch) -> bool:

@@ -12,6 +12,7 @@ from sematic.types.forms import (
     Kind,
     form_of,
     is_alias,
+    is_bare,
     is_class,
     is_new_type,
     is_open_tuple_part,
@@ -146,7 +147,7 @@ def _parts_of_class(annotation: Any, cls: Any) -> tuple[Any, ...]:
     args = get_args(annotation)
     if not is_class(cls) or cls in _REFUSED_CLASSES or any(map(is_open_tuple_part, args)):
         _refuse(annotation)
-    if cls in _PARAMETRIZED and not hasattr(annotation, "__args__"):
+    if cls in _PARAMETRIZED and is_bare(annotation):
         _refuse_bare(annotation)
     if getattr(cls, "_is_protocol", False) and not getattr(cls, "_is_runtime_protocol", False):
         raise InvalidFunctionError(

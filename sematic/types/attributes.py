@@ -4,6 +4,7 @@ import functools
 import inspect
 from typing import Any
 
+from sematic.types.classes import class_attribute
 from sematic.types.display import short_repr
 from sematic.types.forms import (
     ABSTRACT_COLLECTIONS,
@@ -22,6 +23,7 @@ from sematic.types.hints import (
 )
 from sematic.types.joining import known_or_unchecked, type_of_members
 
+_NOTHING = object()
 _BUILTIN_KINDS = (Kind.TUPLE, Kind.COLLECTION, Kind.MAPPING, Kind.TYPED_DICT)
 _WITH_FIELDS = (Kind.DATACLASS, Kind.NAMED_TUPLE)
 
@@ -50,8 +52,8 @@ def attribute_type(owner_type: Any, name: str) -> Any:
     types = member_types(form) if form.kind in _WITH_FIELDS else class_hints(form.cls)
     if name in types and form.kind is not Kind.TYPED_DICT:
         return known_or_unchecked(types[name])
-    attribute = inspect.getattr_static(form.cls, name, None)
-    if attribute is not None:
+    attribute = class_attribute(form.cls, name, _NOTHING)
+    if attribute is not _NOTHING:
         return _type_from_class(attribute)
     if _may_have_more(form):
         return Unchecked
@@ -89,7 +91,7 @@ def _may_have_more(form: Form) -> bool:
         return False
     if form.kind is Kind.DATACLASS:
         # Its own code may set more than its fields.
-        return any(hasattr(cls, name) for name in ("__post_init__", "__getattr__"))
+        return any(class_attribute(cls, name) for name in ("__post_init__", "__getattr__"))
     return cls.__module__ != "builtins"
 
 

@@ -105,6 +105,11 @@ def is_subclass(cls: type, other: type | tuple[type, ...]) -> bool:
         return other in cls.__mro__
 
 
+def class_attribute(cls: type, name: str, default: Any = None) -> Any:
+    """What a class or one of its bases defines under a name; its metaclass does not count."""
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), default)
+
+
 def is_iterator(cls: type) -> bool:
     """Whether looking at the values of a class uses them up."""
     return is_subclass(cls, collections.abc.Iterator)

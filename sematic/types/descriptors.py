@@ -7,7 +7,7 @@ import types
 import typing
 from typing import Any, TypeVar, get_args, get_origin
 
-from sematic.types.forms import Unchecked, is_alias, is_class, is_new_type, unwrap
+from sematic.types.forms import Unchecked, is_alias, is_bare, is_class, is_new_type, unwrap
 from sematic.types.keys import TypeKey
 from sematic.types.names import canonical_module, main_module_name, qualified_name
 
@@ -72,8 +72,7 @@ def _describe_class(cls: type) -> str:
 def _describe_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> str:
     name = _describe(origin)
     if not args or args == ((),):
-        is_empty_tuple = origin is tuple and annotation is not tuple
-        return f"{name}[()]" if is_empty_tuple else name
+        return name if is_bare(annotation) else f"{name}[()]"
     return f"{name}[{', '.join(map(_describe_argument, args))}]"
 
 

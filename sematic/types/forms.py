@@ -88,6 +88,11 @@ def is_class(annotation: object) -> bool:
     return isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias)
 
 
+def is_bare(annotation: Any) -> bool:
+    """Whether this has no parameters: ``Tuple`` has none, ``Tuple[()]`` has, though it is empty."""
+    return not hasattr(annotation, "__args__")
+
+
 def form_of(annotation: Any) -> Form:
     """The plain form of an annotation. What means nothing to us takes any value."""
     plain = strip(annotation)
@@ -98,7 +103,7 @@ def form_of(annotation: Any) -> Form:
         return Form(Kind.LITERAL, object, get_args(plain))
     if isinstance(plain, TypeVar):
         return _type_variable_form(plain)
-    if plain is tuple or plain is tuple:
+    if (origin or plain) is tuple and is_bare(plain):
         return Form(Kind.COLLECTION, tuple, (object,))
     cls = origin or plain
     if not is_class(cls) or cls in (object, Any, Unchecked):

@@ -9,7 +9,7 @@ class TypeKey:
 
     Annotations cannot be keys themselves: ``int | str == str | int``, though the order of the
     members matters to us, and ``Annotated[int, []]`` has no hash. Two keys are equal if the
-    annotations were written in the same way; the metadata of ``Annotated`` is left out.
+    annotations were written in the same way. ``Annotated`` around the whole is left out.
     """
 
     __slots__ = ("_hash", "_structure", "annotation")
@@ -36,11 +36,8 @@ def _structure(annotation: Any) -> object:
         return id(annotation)
     if isinstance(annotation, list):  # the arguments of a Callable
         return tuple(map(_structure, annotation))
-    origin = get_origin(annotation)
-    if origin is typing.Annotated:
-        return _structure(annotation.__origin__)
-    args = get_args(annotation)
-    if not args:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if not args or origin is typing.Annotated:  # metadata may have no hash, and shows in errors
         return id(annotation)
     if origin is typing.Literal:
         parts: tuple[object, ...] = tuple((id(type(value)), repr(value)) for value in args)

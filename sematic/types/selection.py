@@ -6,6 +6,7 @@ is there.
 
 import collections
 import collections.abc
+import operator
 from types import GenericAlias
 from typing import Any, get_origin
 
@@ -13,6 +14,7 @@ from sematic.errors import CastError, FutureUseError
 from sematic.types.assignability import can_cast_type
 from sematic.types.attributes import attribute_type
 from sematic.types.casting import caster
+from sematic.types.classes import class_attribute
 from sematic.types.display import short_repr
 from sematic.types.forms import Form, Kind, Unchecked, form_of, is_alias, is_class, is_new_type
 from sematic.types.hints import member_types
@@ -69,7 +71,7 @@ def _tuple_item(types: tuple[Any, ...], key: Any) -> Any:
         if all(part is None or isinstance(part, int) for part in (key.start, key.stop, key.step)):
             return GenericAlias(tuple, types[key])
         return GenericAlias(tuple, (_one_of(types), ...))
-    _check_key(key, int)
+    _check_index(key)
     return _one_of(types) if _is_type(key) else known_or_unchecked(types[key])
 
 
@@ -84,7 +86,7 @@ def _sequence_item(form: Form, container_type: Any, key: Any) -> Any:
         return container_type
     if (form.cls is not collections.deque and form.cls not in _SLICED) or isinstance(key, slice):
         raise _no_items(container_type)
-    _check_key(key, int)
+    _check_index(key)
     return known_or_unchecked(form.args[0])
 
 
@@ -97,7 +99,7 @@ def _typed_dict_item(form: Form, key: Any) -> Any:
     if _is_type(key):
         return Unchecked
     types = member_types(form)
-    if key not in types:
+    if not isinstance(key, str) or key not in types:
         raise FutureUseError(
             f"Invalid key {short_repr(key)}: the keys of {form.cls.__name__} are "
             f"{', '.join(map(repr, types))}"
@@ -110,11 +112,23 @@ def _class_item(form: Form, container_type: Any, key: Any) -> Any:
     if item is not None:
         if isinstance(key, slice):
             return form.cls
-        _check_key(key, int)
+        _check_index(key)
         return item
-    if not hasattr(form.cls, "__getitem__") or form.kind is Kind.TYPE:
+    if class_attribute(form.cls, "__getitem__") is None:
         raise _no_items(container_type)
     return Unchecked
+
+
+def _check_index(key: Any) -> None:
+    """Raise if this, or a value of this type, is no index of a sequence."""
+    if _is_type(key):
+        _check_key(key, int)
+        return
+    try:
+        operator.index(key)
+    except TypeError:
+        shown = short_repr(key)
+        raise FutureUseError(f"Invalid key {shown}: Cannot cast {shown} to {int!r}") from None
 
 
 def _check_key(key: Any, wanted: Any) -> None:

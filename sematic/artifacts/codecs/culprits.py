@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sematic.artifacts.codecs.pickler import Pickler
+from sematic.artifacts.summaries import type_name
 
 _MAX_STEPS = 20
 _MAX_PARTS = 1000
@@ -13,9 +14,9 @@ _MAX_PARTS = 1000
 
 def explain(value: object, error: BaseException) -> str:
     """A sentence that says what cannot be pickled, where it is, and what to do."""
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
         return (
-            f"Cannot store the value: this {_type_name(value)} is nested too deeply to be "
+            f"Cannot store the value: this {type_name(value)} is nested too deeply to be "
             "pickled. Return a flat list, with indices or names in place of nesting."
         )
     try:
@@ -24,7 +25,7 @@ def explain(value: object, error: BaseException) -> str:
         path, owner, part = "", "", value
     where = f"{path} of {owner}" if path else "it"
     return (
-        f"Cannot store the value: {where} is a {_type_name(part)}, which cannot be pickled "
+        f"Cannot store the value: {where} is a {type_name(part)}, which cannot be pickled "
         f"({error}). "
         "Return plain data, and make such things where they are used; or give the class a "
         "__getstate__ that leaves them out."
@@ -35,13 +36,13 @@ def _find_culprit(value: object) -> tuple[str, str, object]:
     """Path from the value, the type that the path starts from, and the part itself."""
     path: list[str] = []
     part = value
-    owner = _type_name(value)
+    owner = type_name(value)
     for _ in range(_MAX_STEPS):
         for name, child in _iter_parts(part):
             if not _is_picklable(child):
                 # The path starts anew at every object: its fields are what the reader knows.
                 if name.startswith("field "):
-                    path, owner = [], _type_name(part)
+                    path, owner = [], type_name(part)
                 path.append(name)
                 part = child
                 break
@@ -92,14 +93,9 @@ class _Nothing:
 
 def _is_picklable(value: object) -> bool:
     try:
-        Pickler(
-            _Nothing(), protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=lambda _: None
-        ).dump(value)
+        Pickler(_Nothing(), protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=lambda _: None).dump(
+            value
+        )
     except Exception:  # noqa: BLE001  whatever it is: this is the part
         return False
     return True
-
-
-def _type_name(value: object) -> str:
-    cls = type(value)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

@@ -1,5 +1,5 @@
 """How a codec says that the next one should take a value. Loads nothing."""
 
 
-class NotEncodable(Exception):  # noqa: N818  a signal between codecs that users never see
+class NotEncodable(Exception):
     """The codec cannot take this value; a more general one can."""

@@ -47,5 +47,5 @@ def summarise(value: Figure) -> Mapping[str, Any]:
 def _draw(figure: Figure, dpi: float) -> bytes:
     figure.dpi = dpi
     output = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(output)
+    FigureCanvasAgg(figure).print_png(output)  # type: ignore[no-untyped-call]
     return output.getvalue()

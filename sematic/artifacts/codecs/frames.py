@@ -15,7 +15,6 @@ import pyarrow as pa
 from sematic.artifacts.arrow_file import ArrowFile, build_segments
 from sematic.artifacts.codecs import plain_reader
 from sematic.artifacts.codecs.codec import Encoded
-from sematic.artifacts.codecs.fallback import NotEncodable
 from sematic.artifacts.codecs.pandas_columns import (
     Values,
     decode_values,
@@ -32,7 +31,9 @@ from sematic.artifacts.frame_summaries import summarise_frame
 from sematic.errors import CorruptArtifactError
 
 try:  # since pandas 3
-    from pandas.api.internals import create_dataframe_from_blocks
+    from pandas.api.internals import (  # type: ignore[import-not-found]
+        create_dataframe_from_blocks,
+    )
 except ImportError:
     create_dataframe_from_blocks = None
 

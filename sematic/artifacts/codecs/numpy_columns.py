@@ -40,7 +40,8 @@ def read_dtype(text: str) -> "np.dtype[Any]":
     try:
         if not text.startswith(("[", "{")):
             return np.dtype(text)
-        return np.lib.format.descr_to_dtype(plain_reader.decode(text))
+        description: Any = plain_reader.decode(text)
+        return np.lib.format.descr_to_dtype(description)
     except (TypeError, ValueError) as error:
         raise CorruptArtifactError(f"{text!r} describes no numpy dtype") from error
 
@@ -109,4 +110,4 @@ def read_missing(column: pa.Array, file: ArrowFile) -> "np.ndarray[Any, Any]":
     if validity is None or column.null_count == 0:
         return np.zeros(len(column), bool)
     bits = np.frombuffer(file.view(validity), np.uint8)
-    return np.unpackbits(bits, count=len(column), bitorder="little") == 0
+    return np.unpackbits(bits, count=len(column), bitorder="little").view(bool) ^ True

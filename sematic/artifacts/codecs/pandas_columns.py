@@ -5,6 +5,7 @@ directions; ``extension`` is whatever pandas itself makes of its extension array
 ``plain`` are Python objects.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -122,7 +123,7 @@ def _encode_extension(values: Any) -> tuple[pa.Array, Description]:
 
 def _describe_extension_dtype(dtype: Any) -> Description:
     if isinstance(dtype, pd.StringDtype):
-        options = {"storage": dtype.storage}
+        options: Description = {"storage": dtype.storage}
         if isinstance(getattr(dtype, "na_value", None), float):
             options["na_value"] = "nan"
         if _read_string_dtype(options) == dtype:
@@ -156,7 +157,7 @@ def _encode_objects(values: "np.ndarray[Any, Any]") -> tuple[pa.Array, Descripti
             return pa.array(items, pa.large_string()), {"kind": "text"}
         except UnicodeEncodeError:  # lone surrogates
             return _encode_plain(items)
-    if types == {str, float} and all(item != item for item in items if type(item) is float):
+    if types == {str, float} and all(math.isnan(item) for item in items if type(item) is float):
         texts = [item if type(item) is str else None for item in items]
         return pa.array(texts, pa.large_string()), {"kind": "text", "missing": "nan"}
     return _encode_plain(items)
@@ -192,9 +193,7 @@ def _decode_masked(column: pa.Array, description: Description, file: ArrowFile) 
 
 
 def _decode_categorical(column: pa.Array, description: Description, file: ArrowFile) -> Values:
-    categories = build_index(
-        decode_values(column.dictionary, description["categories"], file)
-    )
+    categories = build_index(decode_values(column.dictionary, description["categories"], file))
     dtype = pd.CategoricalDtype(categories, ordered=description["ordered"])
     return pd.Categorical.from_codes(decode_codes(column, file), dtype=dtype, validate=False)
 
@@ -221,7 +220,8 @@ def _decode_extension(column: pa.Array, description: Description, file: ArrowFil
 
 
 def _decode_arrow(column: pa.Array, description: Description, file: ArrowFile) -> Values:
-    return pd.ArrowDtype(column.type).__from_arrow__(pa.chunked_array([column]))
+    dtype: Any = pd.ArrowDtype(column.type)
+    return dtype.__from_arrow__(pa.chunked_array([column]))
 
 
 def _decode_text(column: pa.Array, description: Description, file: ArrowFile) -> Values:
@@ -253,5 +253,5 @@ _DECODERS: dict[str, Callable[[pa.Array, Description, ArrowFile], Values]] = {
 
 def build_index(values: Values) -> "pd.Index[Any]":
     """An index of exactly these values: nothing is inferred, nothing copied."""
-    dtype = object if getattr(values, "dtype", None) == object else None
+    dtype = object if isinstance(values, np.ndarray) and values.dtype.kind == "O" else None
     return pd.Index(values, dtype=dtype, copy=False)

@@ -88,7 +88,8 @@ def decode_index(
     try:
         if description["kind"] == "range":
             name: Any = plain_reader.decode(description["name"])
-            return pd.RangeIndex(*description["bounds"], name=name)
+            start, stop, step = description["bounds"]
+            return pd.RangeIndex(start, stop, step, name=name)
         if description["kind"] == "levels":
             return _decode_levels(columns, description, file)
         return _decode_single(columns[0], description, file)
@@ -96,11 +97,9 @@ def decode_index(
         raise CorruptArtifactError(f"an index is damaged: {error!r}") from error
 
 
-def _decode_single(
-    column: pa.Array, description: Description, file: ArrowFile
-) -> "pd.Index[Any]":
+def _decode_single(column: pa.Array, description: Description, file: ArrowFile) -> "pd.Index[Any]":
     index = build_index(decode_values(column, description["values"], file))
-    index.name = plain_reader.decode(description["name"])  # type: ignore[assignment]
+    index.name = plain_reader.decode(description["name"])
     if "freq" in description:
         index.freq = description["freq"]  # type: ignore[attr-defined]
     return index
@@ -109,7 +108,7 @@ def _decode_single(
 def _decode_levels(
     columns: Sequence[pa.Array], description: Description, file: ArrowFile
 ) -> pd.MultiIndex:
-    levels = [
+    levels: Any = [
         build_index(decode_values(column.dictionary, values, file))
         for column, values in zip(columns, description["levels"], strict=True)
     ]

@@ -1,8 +1,8 @@
 """Plain values as JSON text: exact, the same in every process, readable by people.
 
 What JSON has is written as JSON. The rest is an object with the key ``"$"`` that names its kind,
-e.g. ``{"$":"tuple","items":[1,2]}``; ``plain_reader`` has them all. Only exact types are plain: a subclass of ``dict`` may hold
-more than its items, so the pickle codec takes it.
+e.g. ``{"$":"tuple","items":[1,2]}``; ``plain_reader`` has them all. Only exact types are plain: a
+subclass of ``dict`` may hold more than its items, so the pickle codec takes it.
 """
 
 import base64
@@ -26,7 +26,10 @@ from sematic.artifacts.codecs.records import enum_key, is_named_tuple, read_fiel
 # Deeper values are pickled, as are values with cycles, which have no depth at all.
 _MAX_DEPTH = 64
 # Larger values are pickled: their text would take several times their memory. The count is of
-# nodes, not of objects, so it does not depend on what is shared, and it ends exponential sharing.
+# nodes, not of objects: equal values have the same codec, whatever they share inside. A value
+# that shares its parts many times over may have more nodes than one can visit, so at the first
+# number all of them are counted in advance.
+_COUNT_FROM = 100_000
 _MAX_NODES = 5_000_000
 # Longer integers have a hexadecimal form: Python refuses to read long decimal ones, and lets
 # users lower that limit to 640 digits.
@@ -59,7 +62,7 @@ def encode(value: object) -> PlainText:
     scalar = _SCALARS.get(type(value))
     if scalar is not None:
         return PlainText(scalar(value))
-    writer = _Writer()
+    writer = _Writer(value)
     try:
         text = writer.text(value, 0)
     except RecursionError:  # the caller was deep in the stack already
@@ -107,10 +110,12 @@ _SCALARS: dict[type, Callable[[Any], str]] = {
 class _Writer:
     """Writes one value; knows what it has met on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: object) -> None:
         self.definitions: dict[str, str] = {}
         self.is_local = False
+        self._root = root
         self._nodes = 0
+        self._limit = _COUNT_FROM
 
     def text(self, value: Any, depth: int) -> str:
         cls = type(value)
@@ -136,8 +141,10 @@ class _Writer:
 
     def texts(self, values: Any, depth: int) -> list[str]:
         self._nodes += len(values)
-        if self._nodes > _MAX_NODES:
-            raise NotEncodable
+        if self._nodes > self._limit:
+            if _count_nodes(self._root, {}, 0) > _MAX_NODES or self._nodes > _MAX_NODES:
+                raise NotEncodable
+            self._limit = _MAX_NODES
         text = self.text
         return [text(value, depth) for value in values]
 
@@ -151,7 +158,8 @@ class _Writer:
         keys = [self.text(key, depth) for key in value]
         if any(key[0] != '"' for key in keys):  # a key with surrogates is not a JSON string
             return self._tagged("dict", depth, items=[list(item) for item in value.items()])
-        return "{" + ",".join([f"{key}:{text}" for key, text in zip(keys, texts, strict=True)]) + "}"
+        pairs = [f"{key}:{text}" for key, text in zip(keys, texts, strict=True)]
+        return "{" + ",".join(pairs) + "}"
 
     def set(self, value: Any, depth: int) -> str:
         texts = sorted(self.texts(value, depth))  # the same order in every process
@@ -166,7 +174,7 @@ class _Writer:
         return self._moment("time", bare, value, depth)
 
     def zone(self, value: ZoneInfo, depth: int) -> str:
-        if value.key is None:  # type: ignore[redundant-expr]  # read from a file
+        if value.key is None:  # read from a file
             raise NotEncodable
         return self._tagged("zoneinfo", depth, key=value.key)
 
@@ -206,6 +214,17 @@ class _Writer:
             if definition is not None:
                 self.definitions[name] = definition
         return name
+
+
+def _count_nodes(value: Any, known: dict[int, int], depth: int) -> int:
+    """How many nodes the builtin containers in a value have, each object counted in once."""
+    cls = type(value)
+    if cls not in (list, tuple, dict, set, frozenset) or depth > _MAX_DEPTH:
+        return 1
+    if id(value) not in known:
+        parts = value.values() if cls is dict else value
+        known[id(value)] = 1 + sum(_count_nodes(part, known, depth + 1) for part in parts)
+    return known[id(value)]
 
 
 def _by_text(kind: str) -> Callable[[_Writer, Any, int], str]:

@@ -13,8 +13,15 @@ from sematic.artifacts.codecs.classes import class_name
 from sematic.artifacts.codecs.fallback import NotEncodable
 from sematic.errors import ArtifactError, CorruptArtifactError
 
-_PICKLING_HOOKS = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
-_PICKLING_HOOKS += ("__getnewargs__", "__getnewargs_ex__", "__copyreg__")
+_PICKLING_HOOKS = (
+    "__reduce__",
+    "__reduce_ex__",
+    "__getstate__",
+    "__setstate__",
+    "__getnewargs__",
+    "__getnewargs_ex__",
+)
+_PLAIN_NEW: object = object.__new__
 
 
 def is_named_tuple(cls: type) -> bool:
@@ -28,7 +35,7 @@ def read_fields(value: Any) -> dict[str, Any]:
     Raises:
         NotEncodable: fields are not all there is to it.
     """
-    cls = type(value)
+    cls: Any = type(value)
     names, derived = _field_names(cls)
     if names is None:
         raise NotEncodable
@@ -42,10 +49,10 @@ def read_fields(value: Any) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _field_names(cls: type) -> tuple[dict[str, None] | None, frozenset[str]]:
+def _field_names(cls: Any) -> tuple[dict[str, None] | None, frozenset[str]]:
     """The names of the fields, if fields are the state, and attributes that need not be kept."""
     names = {field.name: None for field in dataclasses.fields(cls)}
-    if cls.__new__ is not object.__new__ or _has_pickling_hooks(cls):
+    if cls.__new__ is not _PLAIN_NEW or _has_pickling_hooks(cls):
         return None, frozenset()
     slots = {slot for base in cls.__mro__ for slot in _slots(base)}
     if not slots - {"__dict__", "__weakref__"} <= names.keys():
@@ -138,8 +145,8 @@ def build_enum(cls: type, key: Mapping[str, Any]) -> Any:
         return cls[key["name"]]
     except (KeyError, ValueError) as error:
         if not key.keys() & {"name", "value"}:
-            raise CorruptArtifactError("An enum member without a name") from error
+            raise CorruptArtifactError("an enum member has no name") from error
         raise ArtifactError(
-            f"{class_name(cls)} has no member {next(iter(key.values()))!r} any more. Bring it back, "
-            "or compute the value again."
+            f"{class_name(cls)} has no member {key.get('name', key.get('value'))!r} any more. "
+            "Bring it back, or compute the value again."
         ) from error

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ _TYPES = {
     frozenset({float}): pa.float64(),
     frozenset({str}): pa.large_string(),
 }
-_TYPECODES = {pa.int64(): "q", pa.float64(): "d"}
+_TYPECODES: dict[pa.DataType, Literal["q", "d"]] = {pa.int64(): "q", pa.float64(): "d"}
 
 
 def accepts(value: object) -> bool:

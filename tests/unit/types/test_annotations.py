@@ -219,7 +219,7 @@ def test_a_wrapped_function_is_looked_up_where_it_was_defined():
 
 
 def test_a_name_that_is_not_there():
-    def f(a: int, b: "List[Nowhere]"): ...
+    def f(a: int, b: "List[Nowhere]"): ...  # noqa: F821
 
     with pytest.raises(InvalidFunctionError) as caught:
         resolve_annotations(f)

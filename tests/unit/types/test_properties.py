@@ -10,7 +10,7 @@ from sematic.types import can_cast_type, cast, describe_type
 from tests.unit.types.samples import relatives, samples
 
 fast = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "400")),
+    max_examples=int(os.environ.get("EXAMPLES", "250")),
     deadline=None,
     derandomize="EXAMPLES" not in os.environ,
     suppress_health_check=list(HealthCheck),

@@ -40,8 +40,6 @@ def upgrade() -> None:
         sa.Column("standalone", sa.Boolean, nullable=False),
         sa.Column("options", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
-        sa.Column("original_run_id", sa.String(32)),
-        sa.Column("cache_key", sa.String(100)),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("scheduled_at", sa.Double),
@@ -51,10 +49,13 @@ def upgrade() -> None:
         sa.Column("failed_at", sa.Double),
         sa.Column("nested_run_id", sa.String(32)),
         sa.Column("output_id", sa.String(40)),
+        sa.Column("original_run_id", sa.String(32)),
+        sa.Column("cache_key", sa.String(100)),
         sa.Column("error", sa.Text),
         sa.Column("reason", sa.Text),
     )
     op.create_index("ix_runs_root_id_ordinal", "runs", ["root_id", "ordinal"])
+    op.create_index("ix_runs_cache_key", "runs", ["cache_key"])
     op.create_table(
         "run_inputs",
         sa.Column("run_id", sa.String(32), nullable=False),

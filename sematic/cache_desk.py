@@ -1,0 +1,73 @@
+"""Who executes a cached call, who waits for the same one, who is served. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from sematic.calls import ArtifactRef
+from sematic.function import Function
+
+
+def cache_key(
+    function: Function[..., object], inputs: Mapping[str, ArtifactRef], namespace: str
+) -> str:
+    """The name under which an output is shared: the same on every machine, in every process.
+
+    Made of the function's path, its output type, the ids of its inputs and the namespace. The
+    code is not part of it; put the commit into the namespace where it should be.
+    """
+    ids = {name: inputs[name].id for name in sorted(inputs)}
+    text = json.dumps([function.path, function.output_descriptor, ids])
+    return f"{hashlib.sha1(text.encode()).hexdigest()}_{namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedOutput:
+    """An output that is known, and the run that computed it."""
+
+    run_id: str
+    output: ArtifactRef
+
+
+class Answer(Enum):
+    """What a call without a known output is to do."""
+
+    LOOK_UP = auto()
+    """Ask the record; the first of its key does."""
+    WAIT = auto()
+    """Another call of this pipeline run computes the same."""
+    EXECUTE = auto()
+    """Its own ancestor computes the same: waiting for that would never end."""
+
+
+class CacheDesk:
+    """The cached calls of one pipeline run."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, CachedOutput] = {}
+        self._leaders: dict[str, str] = {}
+        self._followers: dict[str, list[str]] = {}
+        self._key_of: dict[str, str] = {}
+
+    def ask(self, run_id: str, key: str, *, ancestors: Iterable[str]) -> CachedOutput | Answer:
+        """What is known of ``key``, or what the run is to do about it."""
+        if key in self._known:
+            return self._known[key]
+        leader = self._leaders.setdefault(key, run_id)
+        if leader == run_id:
+            self._key_of[run_id] = key
+            return Answer.LOOK_UP
+        if leader in ancestors:
+            return Answer.EXECUTE
+        self._followers.setdefault(key, []).append(run_id)
+        return Answer.WAIT
+
+    def resolve(self, run_id: str, found: CachedOutput) -> list[str]:
+        """Take in the output of a run; returns the runs that waited for it."""
+        key = self._key_of.pop(run_id, None)
+        if key is None:
+            return []
+        self._known[key] = found
+        return self._followers.pop(key, [])

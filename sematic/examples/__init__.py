@@ -1,0 +1,1 @@
+"""Examples: ``sematic run examples/digits``, or ``python -m sematic.examples.digits``."""

@@ -1,0 +1,1 @@
+"""Arithmetic as a pipeline: what futures can do, on small numbers. Needs no packages."""

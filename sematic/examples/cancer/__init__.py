@@ -1,0 +1,1 @@
+"""Tumours told malignant from benign: tables through cleaning, features, a model and plots."""

@@ -1,0 +1,1 @@
+"""Classifiers of handwritten digits, trained in parallel and compared."""

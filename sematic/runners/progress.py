@@ -1,0 +1,341 @@
+"""What a pipeline run shows while it runs: a live display, plain lines, or nothing.
+
+All of it goes to standard error. Whatever goes wrong with it, the pipeline run goes on.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TextIO
+
+from sematic.engine import Listener
+from sematic.events import Change
+from sematic.future import Future
+from sematic.runners.live import LiveTerminal, is_terminal, live_terminal
+from sematic.runners.standing import Failure, Standing
+from sematic.states import PipelineRunStatus, RunState
+from sematic.types.display import short_repr
+from sematic.wording import SIGNS, count_states, format_count, format_duration, one_line, short_id
+
+_QUICK_SECONDS = 0.3
+_FRAME_SECONDS = 1 / 8
+_LOOK_SECONDS = 0.5
+_HEARTBEAT_SECONDS = 10.0
+_VALUE_ROOM = 200
+_CODES = {"green": 32, "red": 31, "yellow": 33, "cyan": 36, "bright_black": 90}
+
+_log = logging.getLogger("sematic")
+
+
+class Progress(Protocol):
+    """What shows a pipeline run."""
+
+    listeners: Sequence[Listener]
+    """To be told of every change; they return at once."""
+
+    def announce(self, sentence: str) -> None:
+        """Show one sentence, e.g. about something that takes a while. From any thread."""
+
+    def conclude(self, value: Any) -> None:
+        """Keep the value of the pipeline run, to be shown at the end."""
+
+
+@contextmanager
+def progress_display(kind: str, root: Future) -> Iterator[Progress]:
+    """Show the run of a root future while the block runs, and its outcome at the end.
+
+    Args:
+        kind: ``"auto"`` for a live display where standard error is a terminal, and plain lines
+            elsewhere; ``"plain"`` for plain lines; ``"off"`` for nothing.
+        root: what is run.
+    """
+    if kind == "off":
+        yield _Silence()
+        return
+    stream = sys.stderr
+    live = kind == "auto" and _live_lock.acquire(blocking=False)
+    try:
+        if live and _can_draw(stream):
+            with live_terminal(stream) as terminal:
+                shown = _LiveProgress(root, stream, terminal)
+                with _showing(shown):
+                    yield shown
+        else:
+            lines = _PlainProgress(root, stream)
+            with _showing(lines):
+                yield lines
+    finally:
+        if live:
+            _live_lock.release()
+
+
+_live_lock = threading.Lock()  # two live displays would draw over each other
+
+
+@contextmanager
+def _showing(progress: "_ShownProgress") -> Iterator[None]:
+    progress.start()
+    try:
+        yield
+    finally:
+        progress.stop()
+
+
+class _Silence:
+    """Shows nothing."""
+
+    listeners: Sequence[Listener] = ()
+
+    def announce(self, sentence: str) -> None:
+        pass
+
+    def conclude(self, value: Any) -> None:
+        pass
+
+
+class _ShownProgress:
+    """Collects changes, and looks at them from a thread of its own."""
+
+    def __init__(self, root: Future, stream: TextIO) -> None:
+        self.root = root
+        self.stream = stream
+        self.standing = Standing()
+        self.started_at = time.time()
+        self._changes: deque[Change] = deque()
+        self.listeners: Sequence[Listener] = (self._changes.append,)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="sematic-progress", daemon=True)
+        self._value = ""
+
+    def start(self) -> None:
+        self._guard(self.show_start)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._guard(self._catch_up)
+        self._guard(self.show_end)
+
+    def conclude(self, value: Any) -> None:
+        self._value = describe_value(value)
+
+    def announce(self, sentence: str) -> None:
+        self._guard(lambda: self.say(self.paint(sentence, "bright_black")))
+
+    def _work(self) -> None:
+        pause = _QUICK_SECONDS
+        while not self._ended.wait(pause):
+            pause = self.pause
+            if not self._guard(self._look):
+                return
+
+    def _look(self) -> None:
+        self._catch_up()
+        self.show()
+
+    def _catch_up(self) -> None:
+        self.standing.take(_drain(self._changes))
+        self.show_failures(self.standing.failures)
+
+    def _guard(self, show: Callable[[], None]) -> bool:
+        """Show something; false if that failed. A display must not fail what it displays."""
+        try:
+            show()
+        except Exception:  # noqa: BLE001  a closed stream, an odd terminal, a bug of ours
+            _log.debug("The progress display failed", exc_info=True)
+            return False
+        return True
+
+    def say(self, *lines: str) -> None:
+        """Write lines as one piece."""
+        self.stream.write("".join(f"{line}\n" for line in lines))
+        self.stream.flush()
+
+    def paint(self, text: str, colour: str) -> str:
+        """The text in a colour, if this display has colours."""
+        return text
+
+    def sign(self, state: str) -> str:
+        """The sign of a state, as this stream can show it."""
+        sign = SIGNS[state]
+        return sign.symbol if _takes(self.stream, sign.symbol) else sign.plain
+
+    @property
+    def room(self) -> int:
+        """How many columns a line may take."""
+        return _VALUE_ROOM
+
+    @property
+    def title(self) -> str:
+        """The name of the pipeline run, and its short id."""
+        return f"{self.root.props.name} {short_id(self.root.id)}"
+
+    # --- what the kinds of display differ in ---------------------------------------------------
+
+    pause = _LOOK_SECONDS
+    shows_failures = False
+    """Whether each failure was shown when it happened."""
+
+    def show_start(self) -> None:
+        """Show that the pipeline run starts."""
+
+    def show(self) -> None:
+        """Show how it stands."""
+
+    def show_failures(self, failures: Sequence[Failure]) -> None:
+        """Show that runs failed, right now."""
+
+    def show_end(self) -> None:
+        """Show how it ended, if it came to a regular end."""
+        standing = self.standing
+        if standing.status is None or standing.ended_at is None:
+            return
+        status = standing.status.value
+        took = format_duration(standing.ended_at - self.started_at)
+        colour = SIGNS[status].colour
+        sign, word = self.paint(self.sign(status), colour), self.paint(status, colour)
+        self.say(
+            f"{sign} {self.title}  {word} in {took}  ({format_count(standing.total, 'run')})",
+            *(f"  {line}" for line in self._details()),
+        )
+
+    def _details(self) -> Iterator[str]:
+        standing, room = self.standing, self.room - 2
+        if standing.done < standing.total:
+            yield one_line(count_states(standing.counts), room)
+        if standing.failure is not None:
+            failure = standing.failure
+            if not self.shows_failures:
+                why = one_line(f"{failure.name} failed: {_why(failure)}", room)
+                yield self.paint(why, "red")
+            short = short_id(failure.run_id)
+            yield self.paint(f"sematic show {short}   sematic logs {short}", "bright_black")
+            return
+        if standing.reason:
+            yield one_line(standing.reason, room)
+        if self._value:
+            yield one_line(self._value, room)
+        yield self.paint(f"sematic show {short_id(self.root.id)}", "bright_black")
+
+
+class _PlainProgress(_ShownProgress):
+    """Lines, few of them."""
+
+    shows_failures = True
+
+    def show_start(self) -> None:
+        self._last_heartbeat = self.started_at
+        self.say(f"{self.title} started")
+
+    def show(self) -> None:
+        now = time.time()
+        if now - self._last_heartbeat < _HEARTBEAT_SECONDS:
+            return
+        self._last_heartbeat = now
+        standing = self.standing
+        running = len(standing.running())
+        took = format_duration(now - self.started_at)
+        self.say(
+            f"{self.title}: {standing.done:,}/{format_count(standing.total, 'run')} done, "
+            f"{running:,} running, {took}"
+        )
+
+    def show_failures(self, failures: Sequence[Failure]) -> None:
+        for failure in failures:
+            self.say(f"{failure.name} {short_id(failure.run_id)} failed: {_why(failure)}")
+
+
+class _LiveProgress(_ShownProgress):
+    """A block of lines at the end of a terminal, drawn anew again and again."""
+
+    pause = _FRAME_SECONDS
+
+    def __init__(self, root: Future, stream: TextIO, terminal: LiveTerminal) -> None:
+        super().__init__(root, stream)
+        self._terminal = terminal
+        self._colours = not os.environ.get("NO_COLOR")
+
+    def say(self, *lines: str) -> None:
+        self._terminal.write_lines(lines)
+
+    def paint(self, text: str, colour: str) -> str:
+        return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self._colours else text
+
+    @property
+    def room(self) -> int:
+        return self._terminal.width
+
+    def show_end(self) -> None:
+        if self.standing.status is PipelineRunStatus.CANCELED:
+            self._terminal.break_line()  # ^C was shown by the terminal itself
+        super().show_end()
+
+    def show(self) -> None:
+        self._release_terminal()
+        self._terminal.draw(self._render)
+
+    def _render(self, width: int, height: int) -> Sequence[str]:
+        from sematic.runners.live_view import render  # loads rich: only if somebody waits
+
+        return render(
+            self.standing,
+            title=self.title,
+            started_at=self.started_at,
+            now=time.time(),
+            stream=self.stream,
+            width=width,
+            height=height,
+        )
+
+    def _release_terminal(self) -> None:
+        """A call that was being debugged may have ended."""
+        held_by = self._terminal.held_by
+        if held_by:
+            run = self.standing.runs.get(held_by)
+            if run is None or run.state is not RunState.SCHEDULED:
+                self._terminal.release()
+
+
+def _drain(changes: "deque[Change]") -> Iterator[Change]:
+    """What is in a queue at this moment; what comes meanwhile is left for the next time."""
+    for _ in range(len(changes)):
+        yield changes.popleft()
+
+
+def describe_value(value: Any) -> str:
+    """A value in one line, bounded; empty for ``None``. Never raises."""
+    if value is None:
+        return ""
+    kind = type(value)
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:  # arrays and frames: their repr takes many lines
+        return f"{kind.__qualname__} of shape {' × '.join(map(str, shape))}"
+    return one_line(" ".join(short_repr(value, _VALUE_ROOM).split()), _VALUE_ROOM)
+
+
+def _why(failure: Failure) -> str:
+    if failure.error is None:
+        return "for a reason that is not known"
+    kind = failure.error.type.removeprefix("builtins.")
+    return one_line(f"{kind}: {failure.error.message}")
+
+
+def _can_draw(stream: Any) -> bool:
+    """Whether a live display can be drawn. Notebooks are none, whatever they say."""
+    if "ipykernel" in sys.modules or os.environ.get("TERM") == "dumb":
+        return False
+    return is_terminal(stream)
+
+
+def _takes(stream: Any, text: str) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""A state machine for tests: events in, instructions out in words, checked after each event."""
+
+from collections.abc import Iterable
+
+from sematic.calls import Call, Input
+from sematic.events import (
+    CancelRequested,
+    EndPipeline,
+    EvaluateInputs,
+    EvaluateOutput,
+    EvaluationFailed,
+    Event,
+    InputsEvaluated,
+    Instruction,
+    OutputEvaluated,
+    PipelineMoved,
+    PipelineStarted,
+    RunCreated,
+    RunMoved,
+    StartCall,
+    StopCall,
+)
+from sematic.state_machine import PipelineState
+from sematic.states import RunState
+from tests.builders import ROOT, artifact, call, error, expanded, failed, lost, succeeded
+
+
+def in_words(instruction: Instruction) -> str:
+    match instruction:
+        case RunCreated(_, made):
+            return f"{made.run_id} CREATED"
+        case RunMoved(_, run_id, state):
+            return f"{run_id} {state.value}"
+        case PipelineMoved(_, _, status):
+            return f"pipeline {status.value}"
+        case StartCall(made, _, attempt):
+            return f"start {made.run_id} #{attempt}"
+        case StopCall(made, attempt):
+            return f"stop {made.run_id} #{attempt}"
+        case EvaluateInputs(made):
+            return f"evaluate inputs of {made.run_id}"
+        case EvaluateOutput(made):
+            return f"evaluate output of {made.run_id}"
+        case EndPipeline(status):
+            return f"end {status.value}"
+
+
+class Pipeline:
+    """A pipeline run that a test drives by hand. Every method returns the instructions in words.
+
+    Attributes:
+        instructions: those of the last event, in full.
+        at: the time of the next event.
+    """
+
+    def __init__(self) -> None:
+        self.state = PipelineState()
+        self.instructions: list[Instruction] = []
+        self.at = 100.0
+
+    def send(self, event: Event) -> list[str]:
+        self.instructions = self.state.handle(event)
+        self.state.validate()
+        self.at += 1
+        return [in_words(instruction) for instruction in self.instructions]
+
+    def start(self, root: Call | None = None, **options: object) -> list[str]:
+        return self.send(PipelineStarted(self.at, root or call(ROOT), **options))  # type: ignore[arg-type]
+
+    def start_with(self, *calls: Call, output: Input, **options: object) -> list[str]:
+        """Start, and let the root return futures."""
+        self.start(**options)
+        return self.expand(ROOT, calls, output)
+
+    def succeed(self, run_id: str, attempt: int = 1) -> list[str]:
+        return self.send(succeeded(run_id, at=self.at, attempt=attempt))
+
+    def expand(
+        self, run_id: str, calls: Iterable[Call], output: Input, attempt: int = 1
+    ) -> list[str]:
+        return self.send(expanded(run_id, calls, output, at=self.at, attempt=attempt))
+
+    def fail(self, run_id: str, attempt: int = 1) -> list[str]:
+        return self.send(failed(run_id, at=self.at, attempt=attempt))
+
+    def lose(self, run_id: str, attempt: int = 1) -> list[str]:
+        return self.send(lost(run_id, at=self.at, attempt=attempt))
+
+    def inputs(self, run_id: str) -> list[str]:
+        return self.send(InputsEvaluated(self.at, run_id, {"x0": artifact("list")}))
+
+    def output(self, run_id: str) -> list[str]:
+        return self.send(OutputEvaluated(self.at, run_id, artifact(run_id)))
+
+    def evaluation_fails(self, run_id: str) -> list[str]:
+        return self.send(EvaluationFailed(self.at, run_id, error("no such item")))
+
+    def cancel(self, reason: str = "Canceled by SIGINT.") -> list[str]:
+        return self.send(CancelRequested(self.at, reason))
+
+    def states(self, *run_ids: str) -> list[RunState | None]:
+        return [self.state.state_of(run_id) for run_id in run_ids]
+
+    def moved(self, run_id: str) -> RunMoved:
+        """The last change of a run among the last instructions."""
+        moves = [i for i in self.instructions if isinstance(i, RunMoved) and i.run_id == run_id]
+        return moves[-1]
+
+    @property
+    def end(self) -> EndPipeline:
+        """How it ended, if the last event ended it."""
+        last = self.instructions[-1]
+        assert isinstance(last, EndPipeline)
+        return last
