@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from sematic.artifacts.store import FileSystemStore
 from sematic.calls import ArtifactRef
 from sematic.config_directory import configured_directory
 from sematic.settings import load_settings, read_setting
@@ -108,6 +107,8 @@ def read_value(ref: ArtifactRef) -> Any:
     Raises:
         ArtifactError: it cannot be read.
     """
+    from sematic.artifacts.store import FileSystemStore  # only for who reads values
+
     return FileSystemStore(load_settings().artifacts_uri).get(ref)
 
 
@@ -130,9 +131,7 @@ def _block(queries: Queries, run_id: str, interval: float, max_wait: float | Non
         else:
             pause = min(interval, deadline - time.monotonic())
             if pause <= 0:
-                raise builtins.TimeoutError(
-                    f"Run {run_id} did not complete in {max_wait} seconds"
-                )
+                raise builtins.TimeoutError(f"Run {run_id} did not complete in {max_wait} seconds")
         _raise_if_lost(queries, run)
         time.sleep(pause)
 

@@ -30,6 +30,7 @@ from sematic.events import (
     PipelineStarted,
     RunCreated,
     RunMoved,
+    Seed,
     StartCall,
     StopCall,
 )
@@ -90,6 +91,7 @@ class Engine:
         max_parallelism: int | None = None,
         on_failure: OnFailure = "cancel",
         cache_namespace: str | None = None,
+        seeds: tuple[Seed, ...] = (),
     ) -> Any:
         """Run a pipeline and return the value of its root call.
 
@@ -103,7 +105,7 @@ class Engine:
             self._tracker, info.root_id, epoch=epoch, on_error=self._events.put
         )
         self._events.put(PipelineStarted(
-                self._clock(), call, max_parallelism, on_failure, cache_namespace
+                self._clock(), call, max_parallelism, on_failure, cache_namespace, seeds
             ))
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         with self._cancel_on_signals():

@@ -17,6 +17,24 @@ OnFailure: TypeAlias = Literal["cancel", "drain"]
 
 
 @dataclass(frozen=True, slots=True)
+class Seed:
+    """A run that a pipeline run takes over from an earlier one.
+
+    Attributes:
+        state: RESOLVED with its output, RAN with what its output is made of, or CREATED.
+        inputs: the artifacts of its arguments, where it does not execute.
+        original_run_id: the run that computed the output.
+    """
+
+    call: Call
+    state: RunState
+    inputs: Mapping[str, ArtifactRef] | None = None
+    output: ArtifactRef | None = None
+    expansion: Input | None = None
+    original_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineStarted:
     """A driver began a pipeline run.
 
@@ -24,6 +42,7 @@ class PipelineStarted:
         max_parallelism: most standalone runs in SCHEDULED at a time; ``None`` for no limit.
         on_failure: whether a failure ends what still runs, or lets it finish.
         cache_namespace: where cached outputs are shared; ``None`` for no caching.
+        seeds: the runs taken over from an earlier pipeline run, the root first.
     """
 
     at: float
@@ -31,6 +50,7 @@ class PipelineStarted:
     max_parallelism: int | None = None
     on_failure: OnFailure = "cancel"
     cache_namespace: str | None = None
+    seeds: tuple[Seed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sematic.calls import ArtifactRef, Call, Input, OutputOf, dependencies
-from sematic.states import RunState
+from sematic.calls import ArtifactRef, Call, ErrorRecord, Input, OutputOf, dependencies
+from sematic.events import Instruction, RunCreated, RunMoved, Seed
+from sematic.ready_calls import ReadyCalls
+from sematic.states import RunState, check_transition
 
 
 @dataclass(slots=True)
@@ -29,9 +32,78 @@ class KnownRun:
     cache_key: str | None = None
     original_run_id: str | None = None
 
+    def retries(self, error: ErrorRecord) -> bool:
+        """Whether another attempt follows one that ended in ``error``."""
+        retry = self.call.options.retry
+        return (
+            retry is not None
+            and self.attempt <= retry.retries
+            and retry.matches((error.type, *error.ancestors))
+        )
+
 
 class KnownRuns(dict[str, KnownRun]):
-    """The runs by id, in the order of their creation."""
+    """The runs by id, in the order of their creation.
+
+    Args:
+        changes: where what happens to the runs is noted.
+    """
+
+    def __init__(self, changes: list[Instruction]) -> None:
+        super().__init__()
+        self._changes = changes
+
+    def create(self, call: Call, at: float) -> KnownRun:
+        """A new run, in state CREATED."""
+        self._changes.append(RunCreated(at, call))
+        check_transition(call.run_id, None, RunState.CREATED)
+        run = self[call.run_id] = KnownRun(call, RunState.CREATED)
+        return run
+
+    def sow(self, seed: Seed, at: float) -> KnownRun:
+        """A run that is taken over from an earlier pipeline run, in the state it had there."""
+        run = self.create(seed.call, at)
+        run.original_run_id = seed.original_run_id
+        if seed.state is RunState.RESOLVED:
+            run.output = seed.output
+            self.move(run, RunState.RESOLVED, at, inputs=seed.inputs, output=seed.output)
+        elif seed.state is RunState.RAN:
+            run.expansion = seed.expansion
+            nested = seed.expansion.run_id if isinstance(seed.expansion, OutputOf) else None
+            self.move(run, RunState.SCHEDULED, at, inputs=seed.inputs)
+            self.move(run, RunState.RAN, at, nested_run_id=nested)
+        return run
+
+    def move(
+        self,
+        run: KnownRun,
+        state: RunState,
+        at: float,
+        *,
+        times: tuple[float, float] | None = None,
+        **details: Any,
+    ) -> None:
+        """Give a run a new state; ``details`` are fields of :class:`RunMoved`.
+
+        Raises:
+            IllegalStateTransitionError: the state cannot follow the one it has.
+        """
+        check_transition(run.call.run_id, run.state, state)
+        run.state = state
+        started_at, ended_at = times or (None, None)
+        self._changes.append(
+            RunMoved(
+                at,
+                run.call.run_id,
+                state,
+                attempt=run.attempt,
+                cache_key=run.cache_key,
+                original_run_id=run.original_run_id,
+                started_at=started_at,
+                ended_at=ended_at,
+                **details,
+            )
+        )
 
     def known_artifact(self, value: Input) -> ArtifactRef | None:
         """The artifact that ``value`` is, ``None`` where it must be computed."""
@@ -50,3 +122,18 @@ class KnownRuns(dict[str, KnownRun]):
                 assert output is not None
                 found[run_id] = output
         return found
+
+    def validate(self, calls: ReadyCalls) -> None:
+        """Check that the states agree with what is active.
+
+        Raises:
+            AssertionError: they do not.
+        """
+        scheduled = [run for run in self.values() if run.state is RunState.SCHEDULED]
+        assert {run.call.run_id for run in scheduled} == set(calls.active)
+        standalone = sum(run.call.options.standalone for run in scheduled)
+        assert standalone == calls.active_standalone
+        assert len(scheduled) - standalone <= 1, "two inline calls at once"
+        assert calls.max_parallelism is None or standalone <= calls.max_parallelism
+        resolved = [run for run in self.values() if run.state is RunState.RESOLVED]
+        assert all(run.output is not None for run in resolved)

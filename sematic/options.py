@@ -1,7 +1,9 @@
 """The options of one call: what ``@sematic.func`` and ``future.set`` accept, checked."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sematic.errors import InvalidOptionError
 from sematic.resources import ResourceRequirements
@@ -80,6 +82,17 @@ def options_to_json(options: CallOptions) -> dict[str, object]:
     return changed
 
 
+def options_from_json(data: Mapping[str, Any], current: CallOptions) -> CallOptions:
+    """Options that were recorded, with code (exception types) from ``current`` where it moved."""
+    values = dict(data)
+    if "retry" in values:
+        values["retry"] = _retry_from_json(values["retry"]) or current.retry
+    if "resource_requirements" in values:
+        recorded = values["resource_requirements"]
+        values["resource_requirements"] = ResourceRequirements.from_json(recorded)
+    return change_options(CallOptions(name=current.name), values)
+
+
 def _check_name(value: object) -> str:
     if isinstance(value, str) and value:
         return value
@@ -151,6 +164,20 @@ _CHECKS: dict[str, Callable[[object], object]] = {
 def _retry_to_json(retry: RetrySettings) -> dict[str, object]:
     names = [f"{kind.__module__}.{kind.__qualname__}" for kind in retry.exceptions]
     return {"exceptions": names, "retries": retry.retries}
+
+
+def _retry_from_json(data: Mapping[str, Any]) -> RetrySettings | None:
+    try:
+        kinds = tuple(locate_class(path) for path in data["exceptions"])
+    except (ImportError, AttributeError):
+        return None
+    return RetrySettings(kinds, data["retries"])
+
+
+def locate_class(path: str) -> type:
+    """The class at an importable path; nested classes are not found."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 
 _TO_JSON: dict[str, Callable[..., object]] = {

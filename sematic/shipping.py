@@ -132,6 +132,28 @@ def _import_function(module: str, qualname: str) -> Function[..., Any]:
     return found
 
 
+def locate_function(path: str) -> Function[..., Any]:
+    """The function that was recorded under an importable path.
+
+    Raises:
+        ImportError: there is none any more.
+    """
+    if path.startswith(f"{main_module_name()}."):
+        found = _find(sys.modules["__main__"], path[len(main_module_name()) + 1 :])
+        if isinstance(found, Function):
+            return found
+    module, _, qualname = path.rpartition(".")
+    while module:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError:  # the last part of it is a class, or a function with a map
+            module, _, last = module.rpartition(".")
+            qualname = f"{last}.{qualname}"
+        else:
+            return _import_function(module, qualname)
+    raise ImportError(f"Unable to find function {path}: did it change location?")
+
+
 def _find(module: Any, qualname: str) -> Any:
     try:
         return operator.attrgetter(qualname)(module)

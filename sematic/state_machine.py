@@ -2,13 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from sematic.cache_desk import Answer, CacheDesk, CachedOutput, cache_key
 from sematic.calls import (
     ArtifactRef,
     Call,
-    ErrorRecord,
     Expanded,
     Failed,
     Input,
@@ -33,8 +32,7 @@ from sematic.events import (
     OutputLookedUp,
     PipelineMoved,
     PipelineStarted,
-    RunCreated,
-    RunMoved,
+    Seed,
     StartCall,
     StopCall,
 )
@@ -48,6 +46,10 @@ CHILD_FAILED = "Failed because the child run failed"
 REST_FAILED = "Canceled because the rest of the graph failed."
 
 
+Times: TypeAlias = tuple[float, float]
+"""When a function began and ended to execute."""
+
+
 class PipelineState:
     """One pipeline run, from its first event to its last.
 
@@ -56,7 +58,8 @@ class PipelineState:
     """
 
     def __init__(self) -> None:
-        self._runs = KnownRuns()
+        self._out: list[Instruction] = []
+        self._runs = KnownRuns(self._out)
         self._graph = PipelineGraph()
         self._root_id = ""
         self._on_failure: OnFailure = "cancel"
@@ -68,7 +71,6 @@ class PipelineState:
         self._ending: EndPipeline | None = None
         self._stopping = False
         self._ended = False
-        self._out: list[Instruction] = []
 
     @property
     def ended(self) -> bool:
@@ -87,8 +89,9 @@ class PipelineState:
         self._pass_outputs_on(event.at)
         self._start_ready(event.at)
         self._end_if_done(event.at)
-        out, self._out = self._out, []
-        return out
+        instructions = self._out[:]
+        self._out.clear()
+        return instructions
 
     def state_of(self, run_id: str) -> RunState | None:
         """The state of a run, ``None`` if there is no such run."""
@@ -108,7 +111,10 @@ class PipelineState:
         self._on_failure = event.on_failure
         self._cache_namespace = event.cache_namespace
         self._out.append(PipelineMoved(event.at, self._root_id, PipelineRunStatus.RUNNING))
-        self._create((event.call,), event.at)
+        if event.seeds:
+            self._sow(event.seeds, event.at)
+        else:
+            self._create((event.call,), event.at)
 
     def _call_ended(self, event: CallEnded) -> None:
         run = self._current(event.run_id, event.attempt)
@@ -119,10 +125,10 @@ class PipelineState:
         match event.outcome:
             case Succeeded(output):
                 self._resolve(run, output, event.at, times=times)
-            case Expanded(calls, output):
-                self._expand(run, calls, output=output, at=event.at, times=times)
-            case Failed(error, exception):
-                self._attempt_failed(run, error, exception=exception, at=event.at, times=times)
+            case Expanded() as expanded:
+                self._expand(run, expanded, event.at, times=times)
+            case Failed() as failed:
+                self._attempt_failed(run, failed, event.at, times=times)
 
     def _call_lost(self, event: CallLost) -> None:
         run = self._current(event.run_id, event.attempt)
@@ -132,7 +138,7 @@ class PipelineState:
         if self._stopping:
             self._cancel(run, event.at)
         else:
-            self._attempt_failed(run, event.error, exception=None, at=event.at, times=None)
+            self._attempt_failed(run, Failed(event.error), event.at)
 
     def _inputs_evaluated(self, event: InputsEvaluated) -> None:
         run = self._evaluated(event.run_id)
@@ -158,7 +164,7 @@ class PipelineState:
     def _evaluation_failed(self, event: EvaluationFailed) -> None:
         run = self._evaluated(event.run_id)
         if run and run.state in (RunState.CREATED, RunState.RAN):
-            self._fail(run, event.error, exception=event.exception, at=event.at, times=None)
+            self._fail(run, Failed(event.error, event.exception), event.at)
 
     def _cancel_requested(self, event: CancelRequested) -> None:
         if self._ending is None:
@@ -171,15 +177,29 @@ class PipelineState:
     # --- a run's way -------------------------------------------------------------------------
 
     def _create(self, calls: Iterable[Call], at: float) -> None:
-        ready = []
-        for call in calls:
-            run = self._runs[call.run_id] = KnownRun(call)
-            self._out.append(RunCreated(at, call))
-            self._set_state(run, RunState.CREATED)
-            needs = [need for value in call.inputs.values() for need in dependencies(value)]
-            if self._graph.add(call.run_id, call.parent_id, needs=needs):
-                ready.append(run)
-        for run in ready:
+        for run in [self._runs.create(call, at) for call in calls]:
+            self._admit(run, at)
+
+    def _sow(self, seeds: tuple[Seed, ...], at: float) -> None:
+        """Take runs over from an earlier pipeline run, and go on where they leave off."""
+        for seed in seeds:
+            run = self._runs.sow(seed, at)
+            if seed.state is not RunState.CREATED:
+                self._graph.add(seed.call.run_id, seed.call.parent_id, needs=())
+            if run.state is RunState.RESOLVED:
+                self._resolved.append(run)
+        self._pass_outputs_on(at)
+        for seed in seeds:
+            run = self._runs[seed.call.run_id]
+            if seed.expansion is not None:
+                self._wait_for_nested(run, seed.expansion, at)
+            elif seed.state is RunState.CREATED:
+                self._admit(run, at)
+
+    def _admit(self, run: KnownRun, at: float) -> None:
+        call = run.call
+        needs = [need for value in call.inputs.values() for need in dependencies(value)]
+        if self._graph.add(call.run_id, call.parent_id, needs=needs):
             self._prepare(run, at)
 
     def _prepare(self, run: KnownRun, at: float) -> None:
@@ -229,7 +249,7 @@ class PipelineState:
     def _start(self, run_id: str, at: float) -> None:
         run = self._runs[run_id]
         run.attempt += 1
-        self._move(run, RunState.SCHEDULED, at, inputs=run.inputs)
+        self._runs.move(run, RunState.SCHEDULED, at, inputs=run.inputs)
         self._out.append(StartCall(run.call, run.inputs or {}, run.attempt))
 
     def _current(self, run_id: str, attempt: int) -> KnownRun | None:
@@ -239,15 +259,10 @@ class PipelineState:
         return None
 
     def _resolve(
-        self,
-        run: KnownRun,
-        output: ArtifactRef,
-        at: float,
-        *,
-        times: tuple[float, float] | None = None,
+        self, run: KnownRun, output: ArtifactRef, at: float, *, times: Times | None = None
     ) -> None:
         run.output, run.inputs, run.expansion = output, None, None
-        self._move(run, RunState.RESOLVED, at, output=output, times=times)
+        self._runs.move(run, RunState.RESOLVED, at, output=output, times=times)
         self._resolved.append(run)
 
     def _pass_outputs_on(self, at: float) -> None:
@@ -266,24 +281,19 @@ class PipelineState:
             for run_id in released.outputs:
                 self._complete(self._runs[run_id], at)
 
-    def _expand(
-        self,
-        run: KnownRun,
-        calls: tuple[Call, ...],
-        *,
-        output: Input,
-        at: float,
-        times: tuple[float, float],
-    ) -> None:
+    def _expand(self, run: KnownRun, expanded: Expanded, at: float, *, times: Times) -> None:
+        output = expanded.output
         run.expansion, run.inputs = output, None
         nested = output.run_id if isinstance(output, OutputOf) else None
-        self._move(run, RunState.RAN, at, nested_run_id=nested, times=times)
+        self._runs.move(run, RunState.RAN, at, nested_run_id=nested, times=times)
         if self._ending is not None:
             self._cancel(run, at)
             return
-        ready = self._graph.expand(run.call.run_id, needs=dependencies(output))
-        self._create(calls, at)
-        if ready:
+        self._create(expanded.calls, at)
+        self._wait_for_nested(run, output, at)
+
+    def _wait_for_nested(self, run: KnownRun, output: Input, at: float) -> None:
+        if self._graph.expand(run.call.run_id, needs=dependencies(output)):
             self._complete(run, at)
 
     def _complete(self, run: KnownRun, at: float) -> None:
@@ -305,52 +315,32 @@ class PipelineState:
         return self._runs[run_id]
 
     def _attempt_failed(
-        self,
-        run: KnownRun,
-        error: ErrorRecord,
-        *,
-        exception: BaseException | None,
-        at: float,
-        times: tuple[float, float] | None,
+        self, run: KnownRun, failed: Failed, at: float, *, times: Times | None = None
     ) -> None:
-        if self._ending is None and self._retries(run, error):
-            self._move(run, RunState.RETRYING, at, error=error, times=times)
+        if self._ending is None and run.retries(failed.error):
+            self._runs.move(run, RunState.RETRYING, at, error=failed.error, times=times)
             self._enqueue(run)
         else:
-            self._fail(run, error, exception=exception, at=at, times=times)
-
-    def _retries(self, run: KnownRun, error: ErrorRecord) -> bool:
-        retry = run.call.options.retry
-        return (
-            retry is not None
-            and run.attempt <= retry.retries
-            and retry.matches((error.type, *error.ancestors))
-        )
+            self._fail(run, failed, at, times=times)
 
     # --- the end -----------------------------------------------------------------------------
 
     def _fail(
-        self,
-        run: KnownRun,
-        error: ErrorRecord,
-        *,
-        exception: BaseException | None,
-        at: float,
-        times: tuple[float, float] | None,
+        self, run: KnownRun, failed: Failed, at: float, *, times: Times | None = None
     ) -> None:
-        self._move(run, RunState.FAILED, at, error=error, times=times)
+        self._runs.move(run, RunState.FAILED, at, error=failed.error, times=times)
         for ancestor_id in self._graph.ancestors(run.call.run_id):
             ancestor = self._runs[ancestor_id]
             if ancestor.state is RunState.RAN:
-                self._move(ancestor, RunState.NESTED_FAILED, at, reason=CHILD_FAILED)
+                self._runs.move(ancestor, RunState.NESTED_FAILED, at, reason=CHILD_FAILED)
         if self._ending is None:
-            failed = EndPipeline(
+            ending = EndPipeline(
                 PipelineRunStatus.FAILED,
                 failed_run_id=run.call.run_id,
-                error=error,
-                exception=exception,
+                error=failed.error,
+                exception=failed.exception,
             )
-            self._begin_ending(failed, at)
+            self._begin_ending(ending, at)
 
     def _begin_ending(self, ending: EndPipeline, at: float) -> None:
         self._ending = ending
@@ -370,7 +360,7 @@ class PipelineState:
     def _cancel(self, run: KnownRun, at: float) -> None:
         assert self._ending is not None
         reason = self._ending.reason or REST_FAILED
-        self._move(run, RunState.CANCELED, at, reason=reason)
+        self._runs.move(run, RunState.CANCELED, at, reason=reason)
 
     def _end_if_done(self, at: float) -> None:
         root = self._runs[self._root_id]
@@ -384,55 +374,15 @@ class PipelineState:
         self._out.append(PipelineMoved(at, self._root_id, ending.status, reason))
         self._out.append(ending)
 
-    # --- small things ------------------------------------------------------------------------
-
-    def _set_state(self, run: KnownRun, state: RunState) -> None:
-        check_transition(run.call.run_id, run.state, state)
-        run.state = state
-
-    def _move(
-        self,
-        run: KnownRun,
-        state: RunState,
-        at: float,
-        *,
-        times: tuple[float, float] | None = None,
-        **details: Any,
-    ) -> None:
-        self._set_state(run, state)
-        started_at, ended_at = times or (None, None)
-        self._out.append(
-            RunMoved(
-                at,
-                run.call.run_id,
-                state,
-                attempt=run.attempt,
-                cache_key=run.cache_key,
-                original_run_id=run.original_run_id,
-                started_at=started_at,
-                ended_at=ended_at,
-                **details,
-            )
-        )
-
     def validate(self) -> None:
         """Check what must hold after every event. For tests.
 
         Raises:
             AssertionError: the machine contradicts itself.
         """
-        scheduled = [r for r in self._runs.values() if r.state is RunState.SCHEDULED]
-        assert {run.call.run_id for run in scheduled} == set(self._calls.active)
-        standalone = sum(run.call.options.standalone for run in scheduled)
-        assert standalone == self._calls.active_standalone
-        assert len(scheduled) - standalone <= 1, "two inline calls at once"
-        limit = self._calls.max_parallelism
-        assert limit is None or standalone <= limit
-        resolved = [run for run in self._runs.values() if run.state is RunState.RESOLVED]
-        assert all(run.output is not None for run in resolved)
+        self._runs.validate(self._calls)
         if self._ended:
             assert all(run.state and run.state.is_terminal for run in self._runs.values())
-            assert not self._calls
         elif self._ending is None and self._runs:
             assert self._calls or self._evaluating, "nothing will ever happen again"
 

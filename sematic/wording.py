@@ -34,8 +34,8 @@ SIGNS: Mapping[str, Sign] = {
     "RETRYING": Sign("↻", "r", "yellow", "retrying"),
     "CREATED": Sign("○", ".", "bright_black", "waiting"),
     "FAILED": Sign("✗", "x", "red", "failed"),
-    "NESTED_FAILED": Sign("✗", "x", "red", "failed inside"),
     "CANCELED": Sign("–", "-", "yellow", "canceled"),
+    "NESTED_FAILED": Sign("✗", "x", "red", "failed inside"),
     "RUNNING": Sign("●", "*", "cyan", "running"),
     "COMPLETE": Sign("✓", "+", "green", "complete"),
     "DRIVER LOST": Sign("!", "!", "red", "driver lost"),
@@ -61,7 +61,7 @@ def short_id(full: str) -> str:
 def format_duration(seconds: float) -> str:
     """Two figures that matter, e.g. ``"12 ms"``, ``"1.2 s"``, ``"3 min 05 s"``."""
     if seconds < 0.9995:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
+        return f"{max(seconds, 0) * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
     if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

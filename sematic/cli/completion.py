@@ -9,8 +9,7 @@ _INSTALL = {
     "bash": 'Add this line to ~/.bashrc:\n\n    eval "$(sematic completion bash)"',
     "zsh": 'Add this line to ~/.zshrc:\n\n    eval "$(sematic completion zsh)"',
     "fish": (
-        "Run this once:\n\n"
-        "    sematic completion fish > ~/.config/fish/completions/sematic.fish"
+        "Run this once:\n\n    sematic completion fish > ~/.config/fish/completions/sematic.fish"
     ),
 }
 

@@ -37,9 +37,14 @@ def _first_rows(summary: Mapping[str, Any], screen: Screen) -> list[str]:
     ]
     shown = _count_fitting(widths, screen.width)
     table = build_table(
-        [Column(one_line(name, _CELL), right=place > 0) for place, name in enumerate(names[:shown])],
-        [[Cell(text, "bright_black" if i == 0 else None) for i, text in enumerate(row[:shown])]
-         for row in rows],
+        [
+            Column(one_line(name, _CELL), right=place > 0)
+            for place, name in enumerate(names[:shown])
+        ],
+        [
+            [Cell(text, "bright_black" if i == 0 else None) for i, text in enumerate(row[:shown])]
+            for row in rows
+        ],
         screen,
     )
     if summary["shape"][0] > len(rows):

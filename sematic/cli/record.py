@@ -10,9 +10,7 @@ from sematic.errors import NotFoundError, SematicError
 if TYPE_CHECKING:  # SQL takes a quarter of a second: not before a command asks
     from sematic.tracking.queries import Queries
 
-NO_RUNS = (
-    "No runs yet. Run a pipeline and it is listed here, for example: sematic run examples/add"
-)
+NO_RUNS = "No runs yet. Run a pipeline and it is listed here, for example: sematic run examples/add"
 _MOST_COMPLETIONS = 30
 
 

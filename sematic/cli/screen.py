@@ -132,7 +132,9 @@ def build_table(
             break
         kept.remove(last)
         widths = _widths(columns, longest, kept, screen.width)
-    return [_line([row[i] for i in kept], [columns[i] for i in kept], widths, screen) for row in table]
+    return [
+        _line([row[i] for i in kept], [columns[i] for i in kept], widths, screen) for row in table
+    ]
 
 
 def _widths(

@@ -21,7 +21,13 @@ _FRAMES_PER_SECOND = 8
 
 
 def render(
-    standing: Standing, *, title: str, started_at: float, now: float, stream: TextIO, width: int,
+    standing: Standing,
+    *,
+    title: str,
+    started_at: float,
+    now: float,
+    stream: TextIO,
+    width: int,
     height: int,
 ) -> Sequence[str]:
     """How a pipeline run stands, as lines with colours.
@@ -29,9 +35,11 @@ def render(
     Args:
         standing: as of now.
         title: of the pipeline run.
-        started_at, now: seconds since the epoch.
+        started_at: seconds since the epoch.
+        now: seconds since the epoch.
         stream: the terminal: which colours and characters it takes.
-        width, height: columns and lines that there are.
+        width: columns that there are.
+        height: lines that there are.
     """
     # One column less: a line that fills the terminal leaves the cursor between two lines.
     console = Console(file=stream, width=max(width - 1, 20), height=height, force_terminal=True)
@@ -68,9 +76,7 @@ class _View:
             grid.add_row(name, self._elapsed(run), _note(run))
         return grid
 
-    def _walk(
-        self, children: dict[str | None, list[SeenRun]]
-    ) -> Iterator[tuple[Text, SeenRun]]:
+    def _walk(self, children: dict[str | None, list[SeenRun]]) -> Iterator[tuple[Text, SeenRun]]:
         branch, corner, line = ("├─ ", "└─ ", "│  ") if self._unicode else ("|- ", "`- ", "|  ")
         pending = [("", "", run) for run in children[None]]
         while pending:

@@ -1,6 +1,7 @@
 """LocalRunner: on this machine, tracked, standalone functions in parallel on local Ray."""
 
 import threading
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,10 @@ from typing import Any
 
 from sematic.artifacts.store import FileSystemStore
 from sematic.caching import CacheNamespace, determine_cache_namespace
+from sematic.calls import Call
 from sematic.engine import Engine
-from sematic.errors import InvalidOptionError, RecordError
-from sematic.events import OnFailure
+from sematic.errors import InvalidOptionError, NotFoundError, RecordError
+from sematic.events import OnFailure, Seed
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.log_files import log_path
@@ -20,10 +22,13 @@ from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
 from sematic.ray_backend.tracker_actor import TrackerActor
+from sematic.rerun import plan_rerun
 from sematic.runners.progress import progress_display
 from sematic.runners.runner import Runner, run_future, system_clock
 from sematic.settings import config_directory, load_settings
+from sematic.shipping import locate_function
 from sematic.tracking.environment import describe_command, describe_surroundings
+from sematic.tracking.recorded_graph import read_recorded_runs
 from sematic.tracking.sql_tracker import SqlTracker
 from sematic.version import __version__
 
@@ -40,11 +45,15 @@ class LocalRunner(Runner):
     Args:
         cache_namespace: where functions with ``cache=True`` look for, and leave, their outputs:
             a string, or a callable that makes it from the root future. ``None``: no caching.
+        rerun_from: the id of a run of an earlier pipeline run, in full. What does not depend on it
+            is taken over from there; it, what is nested in it and what is downstream of it
+            execute again, with the code as it is now.
         max_parallelism: most standalone runs at a time; ``None`` for as many as there is room.
         on_failure: what happens to standalone functions that still run when another function
             fails: ``"cancel"`` ends them, ``"drain"`` lets them finish.
         ray_address: of a running Ray to use, as ``ray.init(address=...)`` takes it.
-        progress: ``"auto"``, ``"plain"`` or ``"off"``; the setting ``SEMATIC_PROGRESS`` if ``None``.
+        progress: ``"auto"``, ``"plain"`` or ``"off"``; ``None`` for what the setting
+            ``SEMATIC_PROGRESS`` says.
 
     Raises:
         InvalidOptionError: an argument has a wrong type or value.
@@ -53,6 +62,7 @@ class LocalRunner(Runner):
     def __init__(
         self,
         cache_namespace: CacheNamespace = None,
+        rerun_from: str | None = None,
         *,
         max_parallelism: int | None = None,
         on_failure: OnFailure = "cancel",
@@ -60,6 +70,7 @@ class LocalRunner(Runner):
         progress: str | None = None,
     ) -> None:
         self._cache_namespace = cache_namespace
+        self._rerun_from = rerun_from
         self._max_parallelism = _check_parallelism(max_parallelism)
         self._on_failure = _check_choice("on_failure", on_failure, ("cancel", "drain"))
         self._ray_address = ray_address
@@ -75,6 +86,7 @@ class LocalRunner(Runner):
         store = FileSystemStore(settings.artifacts_uri)
         tracker = SqlTracker(settings.database_url)
         call = build_root_call(root, store)
+        seeds = self._seeds(call, settings.database_url)
         namespace = determine_cache_namespace(self._cache_namespace, root)
         info = _describe(root, runner=type(self).__name__, cache_namespace=namespace)
         with progress_display(self._progress or settings.progress, root) as progress:
@@ -103,9 +115,25 @@ class LocalRunner(Runner):
                     max_parallelism=self._max_parallelism,
                     on_failure=self._on_failure,
                     cache_namespace=info.cache_namespace,
+                    seeds=seeds,
                 )
             progress.conclude(value)
             return value
+
+
+    def _seeds(self, root: Call, url: str) -> tuple[Seed, ...]:
+        if self._rerun_from is None:
+            return ()
+        try:
+            recorded = read_recorded_runs(url, self._rerun_from, function_of=locate_function)
+        except NotFoundError as error:
+            raise InvalidOptionError(
+                f"Cannot rerun from {self._rerun_from!r}: run cannot be found. `sematic runs` "
+                "lists pipeline runs, `sematic show` their runs."
+            ) from error
+        return plan_rerun(
+            recorded, self._rerun_from, root=root, new_id=lambda: uuid.uuid4().hex
+        )
 
 
 def _path_of(logs: Path, root_id: str) -> PathOf:

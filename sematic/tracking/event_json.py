@@ -30,6 +30,7 @@ from sematic.events import (
     OutputEvaluated,
     OutputLookedUp,
     PipelineStarted,
+    Seed,
 )
 from sematic.options import options_to_json
 
@@ -61,6 +62,17 @@ def _started(event: PipelineStarted) -> dict[str, Any]:
         "max_parallelism": event.max_parallelism,
         "on_failure": event.on_failure,
         "cache_namespace": event.cache_namespace,
+        "seeds": [_seed(seed) for seed in event.seeds],
+    }
+
+
+def _seed(seed: Seed) -> dict[str, Any]:
+    return {
+        "call": _call(seed.call),
+        "state": seed.state.value,
+        "output": seed.output.id if seed.output else None,
+        "expansion": _input(seed.expansion) if seed.expansion else None,
+        "original_run_id": seed.original_run_id,
     }
 
 

@@ -4,7 +4,10 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
+from functools import lru_cache
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy
@@ -30,6 +33,9 @@ _MOST_CANDIDATES = 8
 _UNENDED = tuple(status.value for status in PipelineRunStatus if not status.is_terminal)
 
 _p, _r, _a = tables.pipeline_runs, tables.runs, tables.artifacts
+_RUN_FIELDS = tuple(field.name for field in fields(RunRow))
+_RUN_COLUMNS = [_r.c[name] for name in _RUN_FIELDS]
+_STATES = {state.value: state for state in RunState}
 _PIPELINE_COLUMNS = [column for column in _p.c if column.name != "environment"]
 _ARTIFACT_COLUMNS = [_a.c.id, _a.c.codec, _a.c.type, _a.c.size, _a.c.payload, _a.c.summary]
 
@@ -151,7 +157,7 @@ class Queries:
 
     def runs(self, root_id: str) -> tuple[RunRow, ...]:
         """The runs of a pipeline run in the order in which they were created; the root first."""
-        query = select(_r).where(_r.c.root_id == root_id).order_by(_r.c.ordinal)
+        query = select(*_RUN_COLUMNS).where(_r.c.root_id == root_id).order_by(_r.c.ordinal)
         return tuple(map(_run, self._rows(query)))
 
     def run(self, run_id: str) -> RunRow:
@@ -160,14 +166,14 @@ class Queries:
         Raises:
             NotFoundError: there is none with this id.
         """
-        rows = self._rows(select(_r).where(_r.c.id == run_id))
+        rows = self._rows(select(*_RUN_COLUMNS).where(_r.c.id == run_id))
         if not rows:
             raise NotFoundError(f"No run has the id '{run_id}'.")
         return _run(rows[0])
 
     def runs_like(self, prefix: str, *, limit: int) -> tuple[RunRow, ...]:
         """Runs whose ids start with ``prefix``, the newest first."""
-        query = select(_r).where(_starts_with(_r.c.id, prefix.lower()))
+        query = select(*_RUN_COLUMNS).where(_starts_with(_r.c.id, prefix.lower()))
         return tuple(map(_run, self._rows(query.order_by(_r.c.created_at.desc()).limit(limit))))
 
     def inputs(self, run_id: str) -> tuple[InputRow, ...]:
@@ -335,36 +341,22 @@ def _ambiguous(prefix: str, kind: str, found: Sequence[Any]) -> str:
     )
 
 
-def _run(row: Row[Any]) -> RunRow:
-    return RunRow(
-        id=row.id,
-        root_id=row.root_id,
-        parent_id=row.parent_id,
-        ordinal=row.ordinal,
-        name=row.name,
-        function_path=row.function_path,
-        function_id=row.function_id,
-        standalone=row.standalone,
-        options=_parse(row.options),
-        created_at=row.created_at,
-        original_run_id=row.original_run_id,
-        state=RunState(row.state),
-        attempt=row.attempt,
-        scheduled_at=row.scheduled_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        resolved_at=row.resolved_at,
-        failed_at=row.failed_at,
-        nested_run_id=row.nested_run_id,
-        output_id=row.output_id,
-        error=_error(row.error),
-        reason=row.reason,
-    )
+def _run(row: Any) -> RunRow:
+    """A run from its columns, in the order of :class:`RunRow`; there may be ten thousand."""
+    known = dict(zip(_RUN_FIELDS, row, strict=True))
+    known["options"] = _parse_options(known["options"])
+    known["state"] = _STATES[known["state"]]
+    if known["error"] is not None:
+        known["error"] = _error(known["error"])
+    return RunRow(**known)
 
 
-def _error(text: str | None) -> ErrorRecord | None:
-    if text is None:
-        return None
+@lru_cache(maxsize=256)
+def _parse_options(text: str) -> Mapping[str, Any]:
+    return MappingProxyType(_parse(text))
+
+
+def _error(text: str) -> ErrorRecord:
     known = _parse(text)
     return ErrorRecord(
         type=known["type"],
@@ -377,4 +369,3 @@ def _error(text: str | None) -> ErrorRecord | None:
 def _parse(text: str) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(text)
     return parsed
-

@@ -20,6 +20,7 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     PipelineMoved,
+    PipelineStarted,
     RunCreated,
     RunMoved,
 )
@@ -70,6 +71,7 @@ class RowBatch:
     changed_runs: list[Row] = field(default_factory=list)
     inputs: list[Row] = field(default_factory=list)
     input_artifacts: list[Row] = field(default_factory=list)
+    constants: list[Row] = field(default_factory=list)
     functions: list[Row] = field(default_factory=list)
     artifacts: list[Row] = field(default_factory=list)
     status: Row | None = None
@@ -85,6 +87,7 @@ class RowBuilder:
         self._ordinal = 0
         self._function_ids: dict[int, tuple[Function[..., Any], str]] = {}
         self._sent_artifacts: set[str] = set()
+        self._constants: set[str] = set()
 
     def build(self, batch: Batch) -> RowBatch:
         """The rows of a batch."""
@@ -92,6 +95,7 @@ class RowBuilder:
         for seq, event in enumerate(batch.events, batch.first_seq):
             rows.events.append(_event_row(batch, seq, event))
             self._add_artifacts(rows, _event_artifacts(event), event.at)
+            self._add_constants(rows, _output_constants(event))
         self._add_runs(rows, batch)
         return rows
 
@@ -128,6 +132,9 @@ class RowBuilder:
         for name, value in call.inputs.items():
             artifact_id = value.id if isinstance(value, ArtifactRef) else known.get(name)
             rows.inputs.append((call.run_id, name, _sources(value), artifact_id))
+            if isinstance(value, Expression):
+                constants = (ref.id for ref in _input_artifacts(value))
+                self._add_constants(rows, constants)
         rows.new_runs.append(
             (
                 call.run_id,
@@ -144,6 +151,12 @@ class RowBuilder:
             )
         )
         self._ordinal += 1
+
+    def _add_constants(self, rows: RowBatch, artifact_ids: Iterable[str]) -> None:
+        for artifact_id in artifact_ids:
+            if artifact_id not in self._constants:
+                self._constants.add(artifact_id)
+                rows.constants.append((rows.root_id, artifact_id))
 
     def _function_id(self, rows: RowBatch, function: Function[..., Any]) -> str:
         known = self._function_ids.get(id(function))
@@ -204,6 +217,15 @@ def _event_artifacts(event: Event) -> Iterator[ArtifactRef]:
     )
     if isinstance(output, ArtifactRef):
         yield output
+
+
+def _output_constants(event: Event) -> Iterator[str]:
+    """The artifacts that only an expression in an event names."""
+    if isinstance(event, CallEnded) and isinstance(event.outcome, Expanded):
+        yield from (ref.id for ref in _input_artifacts(event.outcome.output))
+    elif isinstance(event, PipelineStarted):
+        expansions = (seed.expansion for seed in event.seeds if seed.expansion is not None)
+        yield from (ref.id for value in expansions for ref in _input_artifacts(value))
 
 
 def _call_artifacts(call: Call) -> Iterator[ArtifactRef]:

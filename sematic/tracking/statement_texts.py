@@ -14,7 +14,7 @@ class Statements:
         environment: environment, root_id.
         position: root_id; selects epoch and next_seq.
         find_output: cache_key, state; selects the run and the columns of an ArtifactRef.
-        new_runs, changed_runs, inputs, input_artifacts, functions, artifacts, events: the rows
+        new_runs, changed_runs, inputs, input_artifacts, constants, functions, artifacts, events: the rows
             of a :class:`sematic.tracking.rows.RowBatch`.
     """
 
@@ -28,6 +28,7 @@ class Statements:
     changed_runs: str
     inputs: str
     input_artifacts: str
+    constants: str
     functions: str
     artifacts: str
     events: str

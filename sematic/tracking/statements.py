@@ -111,6 +111,7 @@ def compile_statements(*, sqlite: bool) -> Statements:
         changed_runs=text(changed, (*set_order, "run")),
         inputs=insert_new(inputs, ("run_id", "name", "sources", "artifact_id")),
         input_artifacts=text(input_artifact, ("artifact", "run", "input")),
+        constants=insert_new(tables.expression_constants, ("root_id", "artifact_id")),
         functions=insert_new(tables.functions, ("id", "path", "source", "docstring")),
         artifacts=insert_new(
             tables.artifacts,

@@ -89,6 +89,16 @@ run_inputs = Table(
     sqlite_with_rowid=False,
 )
 
+# Artifacts that only expressions name: constants beside futures, templates of containers.
+expression_constants = Table(
+    "expression_constants",
+    metadata,
+    Column("root_id", String(32), nullable=False),
+    Column("artifact_id", String(40), nullable=False),
+    PrimaryKeyConstraint("root_id", "artifact_id"),
+    sqlite_with_rowid=False,
+)
+
 functions = Table(
     "functions",
     metadata,

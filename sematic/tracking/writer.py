@@ -69,6 +69,7 @@ class SqlWriter:
                 return
             for statement, values in (
                 (statements.artifacts, rows.artifacts),
+                (statements.constants, rows.constants),
                 (statements.functions, rows.functions),
                 (statements.new_runs, rows.new_runs),
                 (statements.inputs, rows.inputs),

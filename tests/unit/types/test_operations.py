@@ -55,6 +55,7 @@ ALL = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
 def test_what_python_gives_is_of_the_type_that_was_told():
     checked = 0
     for name, operands in ALL:

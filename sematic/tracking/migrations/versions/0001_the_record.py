@@ -66,6 +66,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "expression_constants",
+        sa.Column("root_id", sa.String(32), nullable=False),
+        sa.Column("artifact_id", sa.String(40), nullable=False),
+        sa.PrimaryKeyConstraint("root_id", "artifact_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "functions",
         sa.Column("id", sa.String(40), primary_key=True),
         sa.Column("path", sa.Text, nullable=False),
@@ -98,5 +105,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop every table: what they hold is lost."""
-    for table in ("events", "artifacts", "functions", "run_inputs", "runs", "pipeline_runs"):
+    for table in (
+        *("events", "artifacts", "functions", "expression_constants"),
+        *("run_inputs", "runs", "pipeline_runs"),
+    ):
         op.drop_table(table)
