@@ -102,8 +102,8 @@ def fan_out_signature(function: Any) -> Callable[..., Any]:
             calls.append(function(*bound.args, **bound.kwargs))
         return calls
 
-    list_type = list[function.input_types[name]]  # type: ignore[misc]
-    types = {**function.input_types, name: list_type, "return": list[function.output_type]}  # type: ignore[name-defined]
+    list_type = list[function.input_types[name]]
+    types = {**function.input_types, name: list_type, "return": list[function.output_type]}
     fan_out.__name__ = f"{function.__name__}.map"
     fan_out.__qualname__ = f"{function.__qualname__}.map"
     fan_out.__module__ = function.__module__
@@ -117,5 +117,3 @@ def fan_out_signature(function: Any) -> Callable[..., Any]:
         return_annotation=types["return"],
     )
     return fan_out
-
-

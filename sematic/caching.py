@@ -26,10 +26,13 @@ def determine_cache_namespace(namespace: CacheNamespace, root: Future) -> str | 
         return None
     try:
         name = str(namespace(root)) if callable(namespace) else namespace
-    except Exception as error:  # the user's own callable; caching is no reason to fail a pipeline
-        return _warn_unusable(f"its callable raised {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001
+        # The user's own callable; caching is no reason to fail a pipeline.
+        _warn_unusable(f"its callable raised {type(error).__name__}: {error}")
+        return None
     if not isinstance(name, str):
-        return _warn_unusable(f"it must be a string or a callable, got {name!r}")
+        _warn_unusable(f"it must be a string or a callable, got {name!r}")
+        return None
     if len(name) > _MOST_CHARACTERS:
         warnings.warn(
             f"Truncated the cache namespace to {_MOST_CHARACTERS} characters: {name!r}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sematic.function import Function
 from sematic.options import CallOptions
@@ -28,7 +28,7 @@ class ArtifactRef:
     payload: str | None = None
     summary: str | None = None
 
-    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
         # Half the time that dataclasses take to pickle; every call and outcome holds some.
         return ArtifactRef, (
             *(self.id, self.codec, self.type, self.size, self.payload, self.summary),

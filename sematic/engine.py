@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from sematic.calls import ArtifactRef, Call
@@ -104,9 +104,11 @@ class Engine:
         self._recording = Recording(
             self._tracker, info.root_id, epoch=epoch, on_error=self._events.put
         )
-        self._events.put(PipelineStarted(
+        self._events.put(
+            PipelineStarted(
                 self._clock(), call, max_parallelism, on_failure, cache_namespace, seeds
-            ))
+            )
+        )
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         with self._cancel_on_signals():
             thread.start()
@@ -126,7 +128,7 @@ class Engine:
                 self._take(self._events.get())
             assert self._recording is not None
             self._recording.flush()
-        except BaseException as error:  # raised again in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
         finally:
             self._close()
@@ -172,7 +174,8 @@ class Engine:
                     call, instruction.output, outputs=outputs, store=self._store
                 )
                 event = OutputEvaluated(self._clock(), call.run_id, output)
-        except BaseException as error:  # a user's operator or property may raise anything
+        except BaseException as error:  # noqa: BLE001
+            # A user's operator or property may raise anything.
             record = build_error_record(error)
             event = EvaluationFailed(self._clock(), call.run_id, record, error)
         self._events.put(event)
@@ -193,16 +196,17 @@ class Engine:
 
     def _close(self) -> None:
         """Let go of everything, and of the caller's thread last, whatever goes wrong before."""
+        assert self._recording is not None
         try:
-            self._evaluator.shutdown(wait=True, cancel_futures=True)
-            if self._standalone is not self._inline:
-                self._standalone.close()
-            if self._recording is not None:
-                self._recording.close()
-        except BaseException as error:
+            with ExitStack() as stack:  # from the last one up
+                stack.callback(self._inline.close)
+                if self._standalone is not self._inline:
+                    stack.callback(self._standalone.close)
+                stack.callback(self._tracker.close)
+                stack.callback(self._recording.close)
+                stack.callback(self._evaluator.shutdown, cancel_futures=True)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = self._error or error
-        finally:
-            self._inline.close()
 
     # --- the caller's thread -----------------------------------------------------------------
 

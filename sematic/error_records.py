@@ -52,7 +52,8 @@ def restore_exception(record: ErrorRecord) -> BaseException | None:
         return ours(record.message) if ours is not None else None
     try:
         error = pickle.loads(record.pickled)
-    except Exception:  # whatever a foreign __setstate__ raises; the record still tells it all
+    except Exception:  # noqa: BLE001
+        # Whatever a foreign __setstate__ raises; the record still tells it all.
         return None
     if not isinstance(error, BaseException):
         return None
@@ -84,7 +85,7 @@ def _path(kind: type) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # a user's __str__ must not hide that there was an error
+    except Exception as broken:  # noqa: BLE001 - a user's __str__ must not hide that there was an error
         return f"<{type(error).__name__} whose __str__ raised {type(broken).__name__}>"
 
 
@@ -94,6 +95,6 @@ def _pickle(error: BaseException) -> bytes | None:
     try:
         pickled = cloudpickle.dumps(error)
         pickle.loads(pickled)  # many exceptions pickle but do not unpickle
-    except Exception:  # the record's text is what remains
+    except Exception:  # noqa: BLE001 - the record's text is what remains
         return None
     return bytes(pickled)

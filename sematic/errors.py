@@ -10,7 +10,7 @@
     ├── UnusedFutureError (RuntimeError)      a future that nothing returned depends on
     ├── NotInSematicFuncError (RuntimeError)  context() outside of a running function
     ├── NestedRunError (RuntimeError)         runner.run() inside of a running function
-    ├── PipelineRunError                      a pipeline run failed; its cause is the user's exception
+    ├── PipelineRunError                      its cause is the user's exception
     ├── CancellationError                     a pipeline run was cancelled
     ├── TimeoutError (builtins.TimeoutError)  a function took longer than its limit
     ├── InfrastructureError                   the machine's fault, never the user's code

@@ -59,7 +59,8 @@ def execute_call(
             return _build_outcome(call, value, current, store=store)
     except CallInterrupted:
         raise
-    except BaseException as error:  # SystemExit too: it must not end the driver or the worker
+    except BaseException as error:  # noqa: BLE001
+        # SystemExit too: it must not end the driver or the worker.
         return Failed(build_error_record(error, pickled=remote), error)
 
 

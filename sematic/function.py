@@ -43,6 +43,8 @@ class Function(Generic[P, R]):
     def __init__(self, func: Callable[P, R], options: dict[str, object]) -> None:
         _check_kind(func)
         functools.update_wrapper(self, func)
+        self.__name__: str = func.__name__
+        self.__qualname__: str = func.__qualname__
         self.func = func
         self.options = build_options(func.__name__, options)
         self.__signature__ = inspect.signature(func)
@@ -61,7 +63,7 @@ class Function(Generic[P, R]):
 
     @property
     def path(self) -> str:
-        """Where the function is found: module and qualified name. ``__main__`` has its real name."""
+        """Module and qualified name. ``__main__`` has its real name."""
         return f"{canonical_module(self.__module__)}.{self.__qualname__}"
 
     @functools.cached_property
@@ -119,7 +121,7 @@ class Function(Generic[P, R]):
             return self.func(**arguments)  # type: ignore[call-arg]
         first = [arguments[name] for name in self._positional]
         rest = {n: value for n, value in arguments.items() if n not in self._positional}
-        return self.func(*first, **rest)  # type: ignore[call-arg]
+        return self.func(*first, **rest)
 
     def cast_inputs(self, arguments: dict[str, object]) -> dict[str, object]:
         """Arguments as the annotations want them; futures inside are checked by their types.
@@ -194,7 +196,7 @@ def func(
     base_image_tag: str | None = ...,
     timeout_mins: int | None = ...,
 ) -> Callable[[Callable[P, R]], Function[P, R]]: ...
-def func(
+def func(  # noqa: PLR0917 - the positions are those of the API
     func: Any = None,
     standalone: bool = False,
     cache: bool = False,
@@ -337,5 +339,3 @@ def _own_nodes(definition: ast.FunctionDef) -> list[ast.AST]:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             stack.extend(ast.iter_child_nodes(node))
     return own
-
-

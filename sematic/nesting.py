@@ -125,7 +125,7 @@ def with_parts(value: Any, children: list[Any]) -> Any:
     if kind is slice:
         return slice(*children)
     if isinstance(value, tuple):
-        return kind._make(children)  # type: ignore[attr-defined]
+        return kind._make(children)
     # Not through __init__: the object exists, its __post_init__ has run, fields may be init=False.
     rebuilt = copy.copy(value)
     for name, child in zip(field_names(value), children, strict=True):

@@ -127,9 +127,7 @@ def _check_timeout(value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidOptionError(
-            f"Timeouts must be an integer number of minutes, got: {value!r}"
-        )
+        raise InvalidOptionError(f"Timeouts must be an integer number of minutes, got: {value!r}")
     if value < 1:
         raise InvalidOptionError(f"Timeouts must be >=1 minutes, got: {value}")
     return value

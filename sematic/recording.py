@@ -95,7 +95,8 @@ class Recording:
         )
         try:
             self._tracker.record(batch)
-        except BaseException as error:  # handed to the engine, which ends the pipeline run
+        except BaseException as error:  # noqa: BLE001
+            # Handed to the engine, which ends the pipeline run.
             self._error = error
             self._on_error(error)
         else:

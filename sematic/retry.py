@@ -24,9 +24,7 @@ class RetrySettings:
 
     def __post_init__(self) -> None:
         if not isinstance(self.exceptions, (tuple, list, set)):
-            raise InvalidOptionError(
-                f"exceptions should be a tuple, got {self.exceptions!r}"
-            )
+            raise InvalidOptionError(f"exceptions should be a tuple, got {self.exceptions!r}")
         object.__setattr__(self, "exceptions", tuple(self.exceptions))
         for exception in self.exceptions:
             if not (isinstance(exception, type) and issubclass(exception, BaseException)):

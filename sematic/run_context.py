@@ -121,7 +121,7 @@ _owner_pid: int | None = None
 
 def _show_child_processes() -> None:
     """Leave the ids in the environment while just one call executes in this process."""
-    global _owner_pid
+    global _owner_pid  # noqa: PLW0603 - the environment that it guards is as global
     if len(_executing) == 1:
         _owner_pid = os.getpid()
         os.environ[_RUN_ID] = _executing[0].context.run_id

@@ -69,7 +69,7 @@ class _Pickler(pickle.Pickler):
 
 def unpack(data: bytes) -> Any:
     """What was packed, in a process that knows the real name of the other's ``__main__``."""
-    main_name, value = pickle.loads(data)
+    _, value = pickle.loads(data)
     return value
 
 

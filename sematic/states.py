@@ -81,9 +81,7 @@ TRANSITIONS: dict[RunState | None, frozenset[RunState]] = {
             RunState.CANCELED,
         }
     ),
-    RunState.RETRYING: frozenset(
-        {RunState.SCHEDULED, RunState.FAILED, RunState.CANCELED}
-    ),
+    RunState.RETRYING: frozenset({RunState.SCHEDULED, RunState.FAILED, RunState.CANCELED}),
     RunState.RAN: frozenset(
         {
             RunState.RESOLVED,

@@ -122,7 +122,7 @@ class MemoryStore:
 def _dump(value: Any) -> bytes:
     try:
         return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception:
+    except Exception:  # noqa: BLE001
         import cloudpickle  # slower, for classes of __main__ and local functions
 
     try:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from sematic.artifacts.summaries import without_addresses
+
 _SAMPLE = 10_000
 _PREVIEW = 20
 
@@ -54,4 +56,4 @@ def show_cell(value: Any) -> Any:
 def _short_text(value: Any) -> str:
     if isinstance(value, list | tuple | dict | set | bytes):  # long ones would take long
         return repr(value) if len(value) <= 50 else f"{type(value).__name__} of {len(value)}"
-    return str(value)
+    return without_addresses(str(value))

@@ -124,15 +124,19 @@ class ArrowFile:
         """How many record batches there are."""
         return int(self._reader.num_record_batches)
 
-    def batch(self, index: int) -> pa.RecordBatch:
+    def batch(self, index: int, *, thoroughly: bool = False) -> pa.RecordBatch:
         """A record batch; its buffers are views of the file.
+
+        Args:
+            index: from 0.
+            thoroughly: whether to look at the data too, for who makes other objects of it all.
 
         Raises:
             CorruptArtifactError: there is no such batch, or it does not fit the schema.
         """
         try:
             batch = self._reader.get_batch(index)
-            batch.validate()
+            batch.validate(full=thoroughly)
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise CorruptArtifactError(f"record batch {index} is damaged: {error}") from error
         return batch

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from sematic.artifacts.identity import Hashing
@@ -16,6 +17,7 @@ from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactE
 
 # Here an object appears under its key when its writer closes it, and cannot be renamed.
 _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+_ERRORS = (OSError, pa.ArrowException)
 # An object that is there is written again once it is this old: it starts a new age.
 _RENEW_AFTER_SECONDS = 6 * 3600.0
 # Object stores put an object in its place when its stream is closed, and Arrow closes streams that
@@ -55,7 +57,7 @@ class RemotePlace:
     def _info(self, artifact_id: str) -> pafs.FileInfo:
         try:
             return self._filesystem.get_file_info(self.path(artifact_id))
-        except OSError as error:
+        except _ERRORS as error:
             raise self._failure("look for", error) from error
 
     def write(self, segments: Sequence[memoryview], hashing: Hashing) -> str:
@@ -85,7 +87,7 @@ class RemotePlace:
                 self._write_object(path, segments)
             else:
                 self._write_and_rename(path, segments)
-        except OSError as error:
+        except _ERRORS as error:
             raise self._failure("write to", error) from error
 
     def _write_object(self, path: str, segments: Sequence[memoryview]) -> None:
@@ -128,7 +130,7 @@ class RemotePlace:
                 f"Artifact {artifact_id} is not in {self._name}. It was deleted, or this process "
                 "looks in another place than the one that it was stored in."
             ) from error
-        except OSError as error:
+        except _ERRORS as error:
             raise self._failure("read from", error) from error
         if memory is None:
             raise CorruptArtifactError(f"it has {found} bytes instead of {size}")
@@ -175,8 +177,10 @@ def open_remote_place(uri: str) -> RemotePlace:
     name = _without_credentials(uri)
     try:
         filesystem, root = pafs.FileSystem.from_uri(uri)
-    except (OSError, ValueError, NotImplementedError) as error:  # Arrow's are among these
+    except (*_ERRORS, ValueError) as error:
         raise ArtifactError(f"Cannot use {name} as an artifact store: {error}") from error
+    if filesystem.type_name in _OBJECT_STORES and not root.strip("/"):
+        raise ArtifactError(f"Cannot use {name} as an artifact store: it names no bucket.")
     return RemotePlace(filesystem, root, name=name)
 
 

@@ -180,9 +180,13 @@ def _dataclass_fields(value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _representation(value: object) -> dict[str, Any]:
-    """The repr without addresses, which would be others in every process."""
     try:
         text = repr(value)
     except Exception as error:  # noqa: BLE001  the rest of the tree is still worth showing
         return {"error": f"{type(error).__name__} in its __repr__"}
-    return {"repr": _ADDRESS.sub("", text[: 2 * _MAX_TEXT])[:_MAX_TEXT]}
+    return {"repr": without_addresses(text[: 2 * _MAX_TEXT])[:_MAX_TEXT]}
+
+
+def without_addresses(text: str) -> str:
+    """A repr without the addresses of objects, which are others in every process."""
+    return _ADDRESS.sub("", text)

@@ -67,7 +67,8 @@ def _to_json(ref: "ArtifactRef") -> dict[str, object]:
 
 
 def _header(ref: "ArtifactRef", screen: Screen) -> list[str]:
-    facts = {"id": ref.id, "type": ref.type, "size": f"{format_size(ref.size)}, {ref.codec}"}
+    size = f"{format_size(ref.size)}, stored as {ref.codec}"
+    facts = {"id": ref.id, "type": ref.type, "size": size}
     return [f"{screen.dim(label.ljust(4))}  {text}" for label, text in facts.items()]
 
 

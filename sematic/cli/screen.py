@@ -143,7 +143,7 @@ def _widths(
     widths = [longest[index] for index in kept]
     if width is None:
         return widths
-    for place in reversed(range(len(kept))):
+    for place in sorted(range(len(kept)), key=lambda place: -widths[place]):
         least = columns[kept[place]].least
         excess = sum(widths) + _GAP * (len(kept) - 1) - width
         if least is not None and excess > 0:

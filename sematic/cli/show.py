@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sematic.tracking.queries import Queries
     from sematic.tracking.views import PipelineRunRow, RunRow
 
+_MOST_CHARACTERS = 2000
+
 _TREE_COLUMNS = (
     Column("", least=16),
     Column(""),
@@ -209,7 +211,7 @@ def _run_header(view: _View, run: "RunRow") -> list[str]:
         ("id", run.id),
         ("function", run.function_path),
         ("pipeline", f"{root.name} {view.screen.id(root.root_id)} {root.shown_status}"),
-        ("in", f"{parent.name} {view.screen.id(parent.id)}" if parent else None),
+        ("called by", f"{parent.name} {view.screen.id(parent.id)}" if parent else None),
         ("created", f"{format_time(run.created_at)} ({format_age(run.created_at, view.now)})"),
         ("started", format_time(run.started_at) if run.started_at else None),
         ("ended", format_time(run.ended_at) if run.ended_at else None),
@@ -242,13 +244,13 @@ def _values(
 def _value_lines(rows: Sequence[tuple[str, Any, str]], screen: Screen) -> Iterator[str]:
     from sematic.cli.values import build_node, format_flat
 
-    columns = [Column(""), Column("", least=20), Column("", least=4, rank=2), Column("", rank=1)]
+    columns = [Column(""), Column("", least=12, rank=2), Column("", rank=1), Column("", least=20)]
     cells = [
         [
             Cell(name, bold=True),
-            Cell(format_flat(build_node(ref), 2000) if ref else unknown),
             Cell(ref.type if ref else "", "cyan"),
-            Cell(screen.id(ref.id) if ref else "", "bright_black"),
+            Cell(screen.id(ref.id) if ref else "", "yellow"),
+            Cell(format_flat(build_node(ref), _MOST_CHARACTERS) if ref else unknown),
         ]
         for name, ref, unknown in rows
     ]

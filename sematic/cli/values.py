@@ -78,9 +78,25 @@ def _pretty(node: Node, before: str, width: int, after: str) -> Iterable[str]:
         return
     yield before + node.opening
     indent = before[: len(before) - len(before.lstrip())] + _INDENT
-    for label, item in node.items:
-        yield from _pretty(item, indent + label, width, ",")
+    if all(not label and isinstance(item, str) for label, item in node.items):
+        yield from _filled([_flat(item) for _, item in node.items], indent, width)
+    else:
+        for label, item in node.items:
+            yield from _pretty(item, indent + label, width, ",")
     yield indent.removesuffix(_INDENT) + node.closing + after
+
+
+def _filled(texts: Sequence[str], indent: str, width: int) -> Iterable[str]:
+    """Texts with commas, as many in a line as fit."""
+    line = ""
+    for text in texts:
+        piece = text if text.startswith("...") else f"{text},"
+        piece = piece if not line else f" {piece}"
+        if line and cell_length(indent + line + piece) > width:
+            yield indent + line
+            line, piece = "", piece.lstrip()
+        line += piece
+    yield indent + line
 
 
 def _group(kind: str, items: Sequence[tuple[str, Node]]) -> Group:

@@ -21,6 +21,7 @@ _QUIET = {
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }
 
+
 class LocalRay:
     """Ray on this machine, for as long as somebody needs it.
 
@@ -109,7 +110,7 @@ class _RayThread:
 
         try:
             _init(ray, address)
-        except BaseException as error:  # raised again by whoever waits for us
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for us
             self._error = error
             _restore(before)
             return

@@ -109,7 +109,7 @@ class RayExecutor:
             packed = self._packer.pack((call, dict(start.inputs), path))
             remote = self._remote(call.options.resource_requirements)
             ref = remote.remote(packed, self._context)
-        except Exception as error:  # it must be reported, whatever it is
+        except Exception as error:  # noqa: BLE001 - it must be reported, whatever it is
             ended = Failed(build_error_record(error), error)
             now = self._clock()
             report(CallEnded(now, call.run_id, attempt, ended, started_at=now, ended_at=now))
@@ -178,11 +178,10 @@ class RayExecutor:
             return CallLost(now, run_id, attempt, describe_loss(error, stopped=stopped))
         try:
             outcome, started_at, ended_at = unpack(done.result())
-        except Exception as broken:  # e.g. a nested function that the driver cannot import
+        except Exception as broken:  # noqa: BLE001
+            # E.g. a nested function that the driver cannot import.
             outcome, started_at, ended_at = Failed(build_error_record(broken), broken), now, now
         if isinstance(outcome, Failed) and stopped:
             interrupted = ErrorRecord("sematic.errors.CancellationError", "The call was stopped.")
             return CallLost(now, run_id, attempt, interrupted)
-        return CallEnded(
-            now, run_id, attempt, outcome, started_at=started_at, ended_at=ended_at
-        )
+        return CallEnded(now, run_id, attempt, outcome, started_at=started_at, ended_at=ended_at)

@@ -26,7 +26,8 @@ def execute_remotely(packed: bytes, context: bytes) -> bytes:
     ended_at = time.time()
     try:
         return Packer().pack((outcome, started_at, ended_at))
-    except Exception as error:  # a closure among the returned calls that cannot be pickled
+    except Exception as error:  # noqa: BLE001
+        # A closure among the returned calls that cannot be pickled.
         failed = Failed(build_error_record(error, pickled=True))
         return Packer().pack((failed, started_at, ended_at))
 
@@ -35,7 +36,7 @@ def _execute(packed: bytes, context: bytes) -> Outcome:
     try:
         call, inputs, log_path = adopt_main(packed)
         store = _load_store(context)
-    except Exception as error:  # a module that is missing here, above all
+    except Exception as error:  # noqa: BLE001 - a module that is missing here, above all
         return Failed(build_error_record(error, pickled=True))
     with captured_descriptors(log_path):
         outcome = execute_call(call, inputs, store=store, remote=True)

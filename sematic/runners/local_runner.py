@@ -96,9 +96,7 @@ class LocalRunner(Runner):
                 clock=system_clock,
                 log_directory=logs,
                 warn=_warn,
-                on_ready=lambda ray: tracker.use_writer(
-                    TrackerActor(ray, tracker.build_writer())
-                ),
+                on_ready=lambda ray: tracker.use_writer(TrackerActor(ray, tracker.build_writer())),
             )
             engine = Engine(
                 store=store,
@@ -120,7 +118,6 @@ class LocalRunner(Runner):
             progress.conclude(value)
             return value
 
-
     def _seeds(self, root: Call, url: str) -> tuple[Seed, ...]:
         if self._rerun_from is None:
             return ()
@@ -131,9 +128,7 @@ class LocalRunner(Runner):
                 f"Cannot rerun from {self._rerun_from!r}: run cannot be found. `sematic runs` "
                 "lists pipeline runs, `sematic show` their runs."
             ) from error
-        return plan_rerun(
-            recorded, self._rerun_from, root=root, new_id=lambda: uuid.uuid4().hex
-        )
+        return plan_rerun(recorded, self._rerun_from, root=root, new_id=lambda: uuid.uuid4().hex)
 
 
 def _path_of(logs: Path, root_id: str) -> PathOf:

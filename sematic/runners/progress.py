@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from sematic.engine import Listener
+from sematic.errors import CancellationError, PipelineRunError
 from sematic.events import Change
 from sematic.future import Future
 from sematic.runners.live import LiveTerminal, is_terminal, live_terminal
@@ -79,11 +80,18 @@ _live_lock = threading.Lock()  # two live displays would draw over each other
 
 @contextmanager
 def _showing(progress: "_ShownProgress") -> Iterator[None]:
+    """Show the outcome unless the record of it failed: then nothing is certain."""
     progress.start()
     try:
         yield
-    finally:
-        progress.stop()
+    except (PipelineRunError, CancellationError):
+        progress.stop(certain=True)
+        raise
+    except BaseException:
+        progress.stop(certain=False)
+        raise
+    else:
+        progress.stop(certain=True)
 
 
 class _Silence:
@@ -116,11 +124,12 @@ class _ShownProgress:
         self._guard(self.show_start)
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, *, certain: bool) -> None:
         self._ended.set()
         self._thread.join()
         self._guard(self._catch_up)
-        self._guard(self.show_end)
+        if certain:
+            self._guard(self.show_end)
 
     def conclude(self, value: Any) -> None:
         self._value = describe_value(value)

@@ -57,7 +57,7 @@ def connect(url: str) -> Any:
 
 def driver_error(url: str) -> type[Exception]:
     """The root of what the driver raises."""
-    return sqlite3.Error if is_sqlite(url) else _psycopg().Error  # type: ignore[no-any-return]
+    return sqlite3.Error if is_sqlite(url) else _psycopg().Error
 
 
 @contextmanager
@@ -116,8 +116,8 @@ def file_system_type(directory: Path) -> str | None:
         return None  # not Linux
     kinds = {}
     for line in mounts.splitlines():
-        _, place, kind, *_ = line.split(" ")
-        kinds[place.replace("\\040", " ")] = kind
+        _, mounted, kind, *_ = line.split(" ")
+        kinds[mounted.replace("\\040", " ")] = kind
     for place in (directory, *directory.parents):
         if str(place) in kinds:
             return kinds[str(place)]

@@ -116,7 +116,7 @@ class RowBuilder:
                 case PipelineMoved(at, _, status, reason):
                     rows.status = (status.value, _text(reason), at)
         for run_id, values in details.items():
-            row = tuple(values.get(column) for column in RUN_DETAILS)
+            row = tuple(map(values.get, RUN_DETAILS))
             known = inputs.get(run_id, {})
             if run_id in created:
                 self._add_run(rows, created[run_id], row, known)

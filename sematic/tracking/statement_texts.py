@@ -14,8 +14,8 @@ class Statements:
         environment: environment, root_id.
         position: root_id; selects epoch and next_seq.
         find_output: cache_key, state; selects the run and the columns of an ArtifactRef.
-        new_runs, changed_runs, inputs, input_artifacts, constants, functions, artifacts, events: the rows
-            of a :class:`sematic.tracking.rows.RowBatch`.
+        new_runs, changed_runs, inputs, input_artifacts, constants, functions, artifacts, events:
+            the rows of a :class:`sematic.tracking.rows.RowBatch`.
     """
 
     begin: str

@@ -30,7 +30,7 @@ def compile_statements(*, sqlite: bool) -> Statements:
     dialect: Any = (
         sqlite_dialect.dialect(paramstyle="qmark")
         if sqlite
-        else postgresql.psycopg.dialect(paramstyle="format")
+        else postgresql.psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
     )
 
     def text(statement: Any, order: tuple[str, ...]) -> str:
@@ -42,7 +42,7 @@ def compile_statements(*, sqlite: bool) -> Statements:
     p, runs, inputs = tables.pipeline_runs, tables.runs, tables.run_inputs
 
     def insert_new(table: Table, columns: tuple[str, ...]) -> str:
-        values = {column: bindparam(column) for column in columns}
+        values: dict[str, Any] = {column: bindparam(column) for column in columns}
         return text(insert(table).values(values).on_conflict_do_nothing(), columns)
 
     begin = insert(p).values({column: bindparam(column) for column in PIPELINE_COLUMNS})
@@ -66,9 +66,7 @@ def compile_statements(*, sqlite: bool) -> Statements:
     )
     status = (
         p.update()
-        .values(
-            status=bindparam("to"), reason=bindparam("why"), ended_at=bindparam("at")
-        )
+        .values(status=bindparam("to"), reason=bindparam("why"), ended_at=bindparam("at"))
         .where(p.c.root_id == bindparam("root"))
     )
     environment = (
@@ -86,7 +84,7 @@ def compile_statements(*, sqlite: bool) -> Statements:
         .order_by(runs.c.resolved_at, runs.c.id)  # of which only the first is fetched
     )
     position = sqlalchemy.select(p.c.epoch, p.c.next_seq).where(p.c.root_id == bindparam("root"))
-    details = {
+    details: dict[str, Any] = {
         column: func.coalesce(bindparam(f"new_{column}"), runs.c[column])
         if column in _KEPT
         else bindparam(f"new_{column}")
@@ -117,7 +115,5 @@ def compile_statements(*, sqlite: bool) -> Statements:
             tables.artifacts,
             ("id", "codec", "type", "size", "payload", "summary", "created_at"),
         ),
-        events=insert_new(
-            tables.events, ("root_id", "epoch", "seq", "kind", "at", "payload")
-        ),
+        events=insert_new(tables.events, ("root_id", "epoch", "seq", "kind", "at", "payload")),
     )

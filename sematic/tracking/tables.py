@@ -2,6 +2,9 @@
 
 Times are seconds since the epoch, UTC. Ids of runs are 32 hex digits, of artifacts 40. Columns
 that hold structure hold JSON text in ASCII, so that no character can offend a database.
+
+Only a table of short rows is WITHOUT ROWID: in such a table SQLite reads whole rows where it looks
+for a key, and one event may hold ten thousand calls.
 """
 
 from sqlalchemy import (
@@ -86,7 +89,6 @@ run_inputs = Table(
     Column("sources", Text),
     Column("artifact_id", String(40)),
     PrimaryKeyConstraint("run_id", "name"),
-    sqlite_with_rowid=False,
 )
 
 # Artifacts that only expressions name: constants beside futures, templates of containers.
@@ -118,7 +120,6 @@ artifacts = Table(
     Column("payload", Text),
     Column("summary", Text),
     Column("created_at", Double, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 events = Table(
@@ -131,7 +132,6 @@ events = Table(
     Column("at", Double, nullable=False),
     Column("payload", Text, nullable=False),
     PrimaryKeyConstraint("root_id", "epoch", "seq"),
-    sqlite_with_rowid=False,
 )
 
 schema_version = Table(

@@ -22,6 +22,7 @@ from sematic.types.hints import (
     substitute,
 )
 from sematic.types.joining import known_or_unchecked, type_of_members
+from sematic.types.keys import TypeKey
 
 _NOTHING = object()
 _BUILTIN_KINDS = (Kind.TUPLE, Kind.COLLECTION, Kind.MAPPING, Kind.TYPED_DICT)
@@ -42,7 +43,12 @@ def attribute_type(owner_type: Any, name: str) -> Any:
     Raises:
         AttributeError: values of the type surely have no such attribute.
     """
-    form = form_of(owner_type)
+    return _cached_type(TypeKey(owner_type), name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached_type(owner: TypeKey, name: str) -> Any:
+    form = form_of(owner.annotation)
     if form.kind in (Kind.UNION, Kind.LITERAL):
         return type_of_members(form, lambda member: attribute_type(member, name))
     if form.kind is Kind.ENUM and name in ("name", "value"):
@@ -57,7 +63,7 @@ def attribute_type(owner_type: Any, name: str) -> Any:
         return _type_from_class(attribute)
     if _may_have_more(form):
         return Unchecked
-    raise AttributeError(_no_attribute(owner_type, form, name))
+    raise AttributeError(_no_attribute(owner.annotation, form, name))
 
 
 def _enum_value_type(cls: Any) -> Any:

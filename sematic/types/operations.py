@@ -1,11 +1,13 @@
 """The types of operations on futures, as far as they are known before the values are."""
 
 import datetime
+import functools
 from types import GenericAlias
 from typing import Any
 
 from sematic.types.forms import Form, Kind, Unchecked, form_of
 from sematic.types.joining import join_types, type_of_members
+from sematic.types.keys import TypeKey
 
 _COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 _BITWISE = frozenset({"and_", "or_", "xor"})
@@ -51,7 +53,12 @@ def operation_type(operator: str, *operand_types: Any) -> Any:
     Returns:
         A type where Python's own classes leave no doubt; else ``Unchecked``.
     """
-    forms = [_plain(form_of(type_)) for type_ in operand_types]
+    return _cached_type(operator, *map(TypeKey, operand_types))
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached_type(operator: str, *operands: TypeKey) -> Any:
+    forms = [_plain(form_of(operand.annotation)) for operand in operands]
     if operator in _COMPARISONS:
         return bool if all(map(_compares_to_bool, forms)) else Unchecked
     classes = {form.cls for form in forms}

@@ -374,6 +374,15 @@ def test_drain_lets_what_runs_finish_and_starts_nothing(pipeline: Pipeline) -> N
     assert pipeline.succeed("b") == ["b RESOLVED", "pipeline FAILED", "end FAILED"]
 
 
+def test_drain_computes_nothing_from_what_finishes(pipeline: Pipeline) -> None:
+    calls = [standalone("a"), call("p"), standalone("b"), call("c", inputs={"x0": list_of("b")})]
+    pipeline.start_with(*calls, output=list_of("a", "p", "c"), on_failure="drain")
+    pipeline.expand("p", [standalone("p1", parent="p")], OutputOf("p1"))
+    pipeline.fail("a")
+    assert pipeline.succeed("b") == ["b RESOLVED"]
+    assert pipeline.succeed("p1") == ["p1 RESOLVED", "pipeline FAILED", "end FAILED"]
+
+
 def test_drain_cancels_what_returns_futures(pipeline: Pipeline) -> None:
     pipeline.start_with(
         standalone("a"), standalone("b"), output=list_of("a", "b"), on_failure="drain"

@@ -151,6 +151,8 @@ class World:
         self.states[move.run_id] = move.state
         if move.state is RunState.RESOLVED:
             assert move.output is not None
+            function = self.calls[move.run_id].function
+            assert move.output.type == function.output_descriptor
             self.outputs[move.run_id] = move.output
         if move.state is RunState.FAILED:
             assert move.error is not None
@@ -173,6 +175,7 @@ class World:
 
     def take_question(self, question: Question) -> None:
         run_id = question.call.run_id
+        assert not self.ending, "asked although the pipeline run is ending"
         self.asked[type(question), run_id] += 1
         assert self.asked[type(question), run_id] == 1, "asked twice"
         values = (
@@ -261,6 +264,7 @@ class World:
         lose = 80 if choice in self.stopped else self.odds.lose
         if self.chance(lose):
             self.send(lost(choice[0], at=self.at, attempt=choice[1]))
+            assert choice not in self.stopped or self.states[choice[0]] is RunState.CANCELED
         else:
             self.send(
                 ended(choice[0], self.outcome(start.call), at=self.at, attempt=choice[1])
@@ -297,9 +301,11 @@ class World:
             assert self.instructions[-1] == []
 
     def outcome(self, made: Call) -> Outcome:
-        if self.chance(self.odds.fail):
+        is_root = made.run_id == ROOT  # it should come to something in most cases
+        if self.chance(self.odds.fail // 8 if is_root else self.odds.fail):
             return Failed(self.random.choice(FAILURES))
-        if len(self.calls) < self.most_runs and self.chance(self.odds.expand):
+        room = len(self.calls) < self.most_runs
+        if room and self.chance(95 if is_root else self.odds.expand):
             return self.expansion(made)
         return Succeeded(artifact(made.run_id, type_=made.function.output_descriptor))
 
@@ -348,6 +354,48 @@ def attempts(world: World) -> Iterator[Attempt]:
 
 
 seeds = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=800)
+@given(seeds, st.integers(2, 40))
+def test_every_pipeline_ends_and_no_run_is_lost(seed: int, most_runs: int) -> None:
+    """Most of what this shows is in ``World.check``, after each event."""
+    random = Random(seed)
+    world = run_world(random, choose_odds(random), most_runs)
+    assert world.end is not None
+    assert sorted(attempts(world)) == sorted(world.answered), "an attempt without an answer"
+    assert set(world.stopped) <= set(world.answered)
+    check_the_end(world, world.end)
+    check_replay(world)
+
+
+def check_the_end(world: World, end: EndPipeline) -> None:
+    assert world.status is end.status
+    match end.status:
+        case PipelineRunStatus.COMPLETE:
+            assert set(world.states.values()) == {RunState.RESOLVED}
+            assert end.output == world.outputs[ROOT]
+            assert not world.stopped
+        case PipelineRunStatus.FAILED:
+            assert end.failed_run_id == world.failures[0]
+            check_ancestors_of_the_first_failure(world)
+        case _:
+            assert end.reason == "Enough."
+            assert any(isinstance(event, CancelRequested) for event in world.events)
+            assert world.states[ROOT] is not RunState.NESTED_FAILED
+
+
+def check_ancestors_of_the_first_failure(world: World) -> None:
+    run_id: str | None = world.failures[0]
+    while (run_id := world.calls[run_id].parent_id) is not None:  # type: ignore[index]
+        assert world.states[run_id] is RunState.NESTED_FAILED
+
+
+def check_replay(world: World) -> None:
+    """The record is enough: the same events say the same again."""
+    state = PipelineState()
+    assert [state.handle(event) for event in world.events] == world.instructions
+    assert state.ended
 
 
 @settings(max_examples=100)

@@ -40,7 +40,7 @@ def summarise(value: Figure) -> Mapping[str, Any]:
         png = _draw(copy, dpi)
         if len(png) <= _MAX_PNG_BYTES:
             return {**content, "png": base64.b64encode(png).decode()}
-        dpi /= 1.6
+        dpi *= 0.9 * (_MAX_PNG_BYTES / len(png)) ** 0.5
     return content
 
 

@@ -225,6 +225,7 @@ def _decode_arrow(column: pa.Array, description: Description, file: ArrowFile) -
 
 
 def _decode_text(column: pa.Array, description: Description, file: ArrowFile) -> Values:
+    column.validate(full=True)
     items = column.to_pylist()
     if description.get("missing") == "nan":
         items = [np.nan if item is None else item for item in items]
@@ -232,6 +233,7 @@ def _decode_text(column: pa.Array, description: Description, file: ArrowFile) ->
 
 
 def _decode_plain(column: pa.Array, description: Description, file: ArrowFile) -> Values:
+    column.validate(full=True)
     return _objects([plain_reader.decode(text) for text in column.to_pylist()])
 
 

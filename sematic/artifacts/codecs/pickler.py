@@ -1,6 +1,8 @@
 """The pickler of everything that has no codec of its own."""
 
+import ctypes
 import io
+import pickle
 from typing import Any
 
 import cloudpickle
@@ -10,20 +12,36 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     """cloudpickle's, without what ties a value to its process."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Figures let go of their window: otherwise reading one would open it again."""
-        if _is_figure(obj):
-            constructor, arguments, state, *rest = obj.__reduce_ex__(5)
-            if isinstance(state, dict):
-                state = {k: v for k, v in state.items() if k != "_restore_to_pylab"}
-            return constructor, arguments, state, *rest
+        """Arrays are writable where they are read, and figures let go of their window."""
+        if _is_of(obj, "numpy", "ndarray"):
+            return _reduce_array(obj)
+        if _is_of(obj, "matplotlib.figure", "Figure"):
+            return _reduce_figure(obj)
         return super().reducer_override(obj)
 
 
-def _is_figure(obj: object) -> bool:
-    return any(
-        base.__module__ == "matplotlib.figure" and base.__name__ == "Figure"
-        for base in type(obj).__mro__
-    )
+def _is_of(obj: object, module: str, name: str) -> bool:
+    """Whether an object is an instance of a class that may not be loaded."""
+    return any(base.__module__ == module and base.__name__ == name for base in type(obj).__mro__)
+
+
+def _reduce_array(array: Any) -> Any:
+    """Read-only arrays, e.g. those that pandas hands out, would stay so in the reader's memory."""
+    if array.flags.writeable or array.nbytes == 0:
+        return NotImplemented
+    constructor, arguments, *rest = array.__reduce_ex__(5)
+    if not isinstance(arguments[0], pickle.PickleBuffer):
+        return NotImplemented
+    memory = (ctypes.c_ubyte * array.nbytes).from_address(array.ctypes.data)
+    return constructor, (pickle.PickleBuffer(memory), *arguments[1:]), *rest
+
+
+def _reduce_figure(figure: Any) -> Any:
+    """Reading a figure of pyplot's would open its window again."""
+    constructor, arguments, state, *rest = figure.__reduce_ex__(5)
+    if isinstance(state, dict):
+        state = {key: value for key, value in state.items() if key != "_restore_to_pylab"}
+    return constructor, arguments, state, *rest
 
 
 def dump(value: object) -> bytes:

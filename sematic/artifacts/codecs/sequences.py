@@ -57,7 +57,7 @@ def decode(file: ArrowFile) -> object:
     container = file.metadata.get("container")
     if container == "bytes":
         return bytes(file.blob(0))
-    batch = file.batch(0)
+    batch = file.batch(0, thoroughly=True)
     if container not in _CONTAINERS or batch.num_columns != 1:
         raise CorruptArtifactError(f"a container of kind {container!r} is unknown")
     column = batch.column(0)

@@ -1,8 +1,5 @@
 """numpy arrays: views of their file, writable, private, exact in dtype, shape and order."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,26 +131,6 @@ def test_the_file_is_one_that_arrow_reads(store: FileSystemStore, folder: Path) 
     types = {str(table.schema.field(0).type): table for table in tables}
     assert types["double"].column(0).null_count == 0
     assert types["timestamp[s]"].column(0).null_count == 1
-
-
-_ID = """
-import sys, numpy as np
-from sematic.artifacts import FileSystemStore
-store = FileSystemStore(sys.argv[1])
-print(store.put(np.arange(10), object).id, store.put(np.zeros(300_000), object).id)
-"""
-
-
-def test_ids_are_the_same_in_every_process(store: FileSystemStore, folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _ID, str(folder)],
-        env={**os.environ, "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    own = [store.put(np.arange(10), object).id, store.put(np.zeros(300_000), object).id]
-    assert done.stdout.split() == own
 
 
 def test_ids_tell_dtypes_shapes_and_orders_apart(store: FileSystemStore) -> None:

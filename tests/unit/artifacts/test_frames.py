@@ -1,8 +1,5 @@
 """pandas frames, series and indexes: equal to the last detail, without copies where possible."""
 
-import os
-import subprocess
-import sys
 import time
 from datetime import date
 from decimal import Decimal
@@ -31,7 +28,9 @@ FRAMES: dict[str, pd.DataFrame] = {
     "no columns": pd.DataFrame(index=range(5)),
     "only labels": pd.DataFrame(index=["a", "b"]),
     "neighbours": pd.DataFrame({"a": [1, 2], "b": [1.0, 2], "c": [3.0, 4], "d": [5, 6]}),
-    "small types": pd.DataFrame({"a": np.int8([1, 2]), "b": np.int8([3, 4]), "c": np.uint16([1, 2])}),
+    "small types": pd.DataFrame(
+        {"a": np.int8([1, 2]), "b": np.int8([3, 4]), "c": np.uint16([1, 2])}
+    ),
     "complex": pd.DataFrame({"a": [1j, 2]}),
     "duplicate labels": pd.DataFrame(np.arange(4.0).reshape(2, 2), columns=["a", "a"]),
     "mixed labels": pd.DataFrame(np.zeros((2, 3)), columns=[1, "a", (2, 3)]),
@@ -268,25 +267,3 @@ def test_equal_nullable_columns_have_one_id_whatever_is_under_the_nulls(
     frames = [pd.DataFrame({"a": added}), pd.DataFrame({"a": written})]
     pd.testing.assert_frame_equal(*frames)
     assert len({store.put(frame, pd.DataFrame).id for frame in frames}) == 1
-
-
-_IDS = """
-import sys
-from sematic.artifacts import FileSystemStore
-from tests.unit.artifacts.test_frames import FRAMES
-store = FileSystemStore(sys.argv[1])
-for name, frame in FRAMES.items():
-    print(store.put(frame, object).id, name)
-"""
-
-
-def test_ids_are_the_same_in_every_process(store: FileSystemStore, folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _IDS, str(folder)],
-        env={**os.environ, "PYTHONHASHSEED": "9", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    own = [f"{store.put(frame, object).id} {name}" for name, frame in FRAMES.items()]
-    assert done.stdout.splitlines() == own

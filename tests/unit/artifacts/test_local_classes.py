@@ -55,8 +55,7 @@ if sys.argv[2] == "read":
         refs = pickle.load(file)
     assert store.get(refs[0]) == value
     assert store.get(refs[1]).weight == 3
-if sys.argv[2] == "ship":
-    with open(sys.argv[3], "wb") as file:
+    with open(sys.argv[4], "wb") as file:
         cloudpickle.dump(describe, file)
 print(store.put(value, Config).id)
 """
@@ -93,47 +92,38 @@ def _run(script: Path, *arguments: object) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.fixture
-def script(tmp_path: Path) -> Path:
-    path = tmp_path / "train.py"
-    path.write_text(SCRIPT)
-    return path
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What a script, the same script again, and two workers of the second printed."""
+    folder = tmp_path_factory.mktemp("local")
+    script, worker = folder / "train.py", folder / "elsewhere" / "worker.py"
+    script.write_text(SCRIPT)
+    worker.parent.mkdir()
+    worker.write_text(WORKER)
+    store, refs, function = folder / "artifacts", folder / "refs", folder / "function"
+    return {
+        "script": _run(script, store, "write", refs),
+        "again": _run(script, store, "read", refs, function),
+        "worker": _run(worker, store, refs),
+        "worker with function": _run(worker, store, refs, function),
+    }
 
 
-@pytest.fixture
-def worker(tmp_path: Path) -> Path:
-    (tmp_path / "elsewhere").mkdir()
-    path = tmp_path / "elsewhere" / "worker.py"
-    path.write_text(WORKER)
-    return path
-
-
-def test_classes_of_a_script_reach_workers(
-    script: Path, worker: Path, folder: Path, tmp_path: Path
-) -> None:
-    (written,) = _run(script, folder, "write", tmp_path / "refs")
-    shown, again = _run(worker, folder, tmp_path / "refs")
-    assert shown == "8 BIG 2 3"
-    assert again == written
+def test_classes_of_a_script_reach_workers(runs: dict[str, list[str]]) -> None:
+    assert runs["worker"] == ["8 BIG 2 3", *runs["script"]]
 
 
 def test_the_next_process_of_the_script_has_the_same_ids_and_its_own_classes(
-    script: Path, folder: Path, tmp_path: Path
+    runs: dict[str, list[str]],
 ) -> None:
-    (written,) = _run(script, folder, "write", tmp_path / "refs")
-    (read,) = _run(script, folder, "read", tmp_path / "refs")
-    assert read == written
+    assert runs["again"] == runs["script"]
 
 
 def test_in_a_worker_a_value_has_the_class_that_the_function_knows(
-    script: Path, worker: Path, folder: Path, tmp_path: Path
+    runs: dict[str, list[str]],
 ) -> None:
     """Also where the value was stored by an earlier process of the script."""
-    (written,) = _run(script, folder, "write", tmp_path / "refs")
-    _run(script, folder, "ship", tmp_path / "function")
-    shown, again = _run(worker, folder, tmp_path / "refs", tmp_path / "function")
-    assert shown == "8"
-    assert again == written
+    assert runs["worker with function"] == ["8", *runs["script"]]
 
 
 def _make_class(default: int) -> type:

@@ -5,7 +5,6 @@ import dataclasses
 import enum
 import json
 import math
-import os
 import subprocess
 import sys
 import typing
@@ -203,39 +202,6 @@ def test_any_plain_value_comes_back(value: object) -> None:
     read = store.get(ref, verify=True)
     assert read == value
     assert store.put(read, object) == ref
-
-
-_IDS = """
-import enum, sys
-from datetime import datetime, timezone
-from pathlib import Path
-from uuid import UUID
-from sematic.artifacts import FileSystemStore
-from tests.unit.artifacts.test_plain_values import VALUES
-store = FileSystemStore(sys.argv[1])
-words = [f"word{i}" for i in range(50)]
-values = [*VALUES, set(words), frozenset(words), {frozenset(words): 1}, [set(words)] * 1000]
-for value in values:
-    print(store.put(value, object).id)
-"""
-
-
-def _ids_under(seed: str, folder: Path) -> list[str]:
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", _IDS, str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.split()
-
-
-def test_ids_are_the_same_in_every_process(folder: Path) -> None:
-    first, second = _ids_under("1", folder), _ids_under("2", folder)
-    assert first == second
-    assert all(len(found) == 40 and int(found, 16) >= 0 for found in first)
 
 
 def test_ids_tell_values_types_and_kinds_apart(store: FileSystemStore) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sematic.artifacts import FileSystemStore, local_place
@@ -154,8 +155,10 @@ def test_truncated_files_are_reported(
         [str(i) for i in range(10_000)],
         {str(i): i for i in range(5_000)},
         {i: LARGE for i in range(2)},
+        pd.DataFrame({"a": [1, 2], "s": ["x", None], "k": pd.Categorical(["a", "b"])}),
+        pd.Series([[1], {"a"}], dtype=object, index=[0.5, 1.5]),
     ],
-    ids=["small", "large", "pickle", "sequence", "plain", "large pickle"],
+    ids=["small", "large", "pickle", "sequence", "plain", "large pickle", "frame", "series"],
 )
 def test_damage_anywhere_is_an_error_or_another_value_and_found_by_the_check(
     store: FileSystemStore, folder: Path, damaged: object
@@ -219,6 +222,7 @@ def test_a_full_disk_is_reported_and_leaves_nothing(
 _LIMITED = """
 import resource, sys
 import numpy as np
+import pandas as pd
 from sematic.artifacts import FileSystemStore
 from sematic.errors import ArtifactError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))

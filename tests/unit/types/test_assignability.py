@@ -371,21 +371,3 @@ def test_it_never_raises(strange, other):
     assert isinstance(can_cast_type(strange, other)[0], bool)
     assert isinstance(can_cast_type(other, strange)[0], bool)
     assert isinstance(can_cast_type(List[other], strange)[0], bool)
-
-
-def test_what_cannot_be_looked_up_yet_is_not_remembered():
-    @dataclass
-    class Early:
-        part: "Part"
-
-    assert can_cast_type(Box[int], Box[Early])[0] is False
-
-    @dataclass
-    class Part:
-        rate: float
-
-    @dataclass
-    class Given:
-        part: int
-
-    assert can_cast_type(Given, Early)[0] is False

@@ -63,7 +63,6 @@ def upgrade() -> None:
         sa.Column("sources", sa.Text),
         sa.Column("artifact_id", sa.String(40)),
         sa.PrimaryKeyConstraint("run_id", "name"),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "expression_constants",
@@ -88,7 +87,6 @@ def upgrade() -> None:
         sa.Column("payload", sa.Text),
         sa.Column("summary", sa.Text),
         sa.Column("created_at", sa.Double, nullable=False),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "events",
@@ -99,7 +97,6 @@ def upgrade() -> None:
         sa.Column("at", sa.Double, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("root_id", "epoch", "seq"),
-        sqlite_with_rowid=False,
     )
 
 
