@@ -84,9 +84,19 @@ def _print_large(folder: Path, size_gb: float) -> None:
 
 
 def _measure(kind: str, folder: Path, size_gb: float, results: Any) -> None:
-    value, batch = _build_value(kind, size_gb)
     store = FileSystemStore(folder / "large")
     _warm_up(store, kind)
+    row, ref = _measure_writing(store, folder, *_build_value(kind, size_gb))
+    row["read"] = statistics.median(_seconds(lambda: store.get(ref)) for _ in range(ROUNDS))
+    read: Any = store.get(ref)
+    row["pass"] = _seconds(read.sum)
+    _remove(folder, ref)
+    results.put(row)
+
+
+def _measure_writing(
+    store: FileSystemStore, folder: Path, value: Any, batch: Any
+) -> tuple[dict[str, float], ArtifactRef]:
     before = _peak_mb()
     ref = store.put(value, type(value))
     peak = _peak_mb() - before
@@ -97,19 +107,13 @@ def _measure(kind: str, folder: Path, size_gb: float, results: Any) -> None:
         _remove(folder, ref)
         put.append(_seconds(lambda: store.put(value, type(value))))
         os.sync()
-    row = {
+    return {
         "arrow": statistics.median(arrow),
         "put": statistics.median(put),
         "ratio": statistics.median(p / a for p, a in zip(put, arrow, strict=True)),
         "again": _seconds(lambda: store.put(value, type(value))),
         "peak": peak,
-    }
-    del value, batch
-    row["read"] = statistics.median(_seconds(lambda: store.get(ref)) for _ in range(ROUNDS))
-    read: Any = store.get(ref)
-    row["pass"] = _seconds(read.sum)
-    _remove(folder, ref)
-    results.put(row)
+    }, ref
 
 
 def _build_value(kind: str, size_gb: float) -> tuple[Any, Any]:

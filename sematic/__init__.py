@@ -34,7 +34,7 @@ from sematic.version import __version__
 
 if TYPE_CHECKING:
     from sematic.runners.local_runner import LocalRunner
-    from sematic.runners.resolvers import LocalResolver, SilentResolver
+    from sematic.runners.resolvers import CloudResolver, LocalResolver, SilentResolver
     from sematic.runners.silent_runner import SilentRunner
 
 Calculator = Function
@@ -44,6 +44,7 @@ Calculator = Function
 _LAZY = {
     "LocalRunner": "sematic.runners.local_runner",
     "SilentRunner": "sematic.runners.silent_runner",
+    "CloudResolver": "sematic.runners.resolvers",
     "LocalResolver": "sematic.runners.resolvers",
     "SilentResolver": "sematic.runners.resolvers",
 }
@@ -64,6 +65,7 @@ __all__ = [
     "CacheNamespace",
     "Calculator",
     "CancellationError",
+    "CloudResolver",
     "Function",
     "Future",
     "InfrastructureError",

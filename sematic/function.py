@@ -135,7 +135,7 @@ class Function(Generic[P, R]):
                 cast[name] = bind_value(value, self.input_types[name], self._casters[name])
             except CastError as error:
                 raise CastError(
-                    f"Invalid input type for argument {name!r} when calling {self!r}. {error}"
+                    f"Invalid input type for argument {name!r} when calling '{self!r}'. {error}"
                 ) from None
         return cast
 

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from sematic.errors import SematicError
 from sematic.future import AbstractFuture
 from sematic.runners.local_runner import LocalRunner
 from sematic.runners.runner import Runner
@@ -35,6 +36,25 @@ class _Resolver(Runner):
 
 class LocalResolver(_Resolver, LocalRunner):
     """The older name of :class:`sematic.LocalRunner`."""
+
+
+class CloudResolver(_Resolver):
+    """The older name of ``CloudRunner``, which this version does not have.
+
+    Raises:
+        SematicError: always, with what to use instead.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise SematicError(
+            "CloudResolver is the older name of CloudRunner, and this version of sematic has no "
+            "CloudRunner yet. Use LocalRunner; LocalRunner(ray_address=...) runs standalone "
+            "functions on a Ray cluster."
+        )
+
+    def run(self, future: AbstractFuture) -> Any:
+        """Never reached: it cannot be constructed."""
+        raise NotImplementedError
 
 
 class SilentResolver(_Resolver, SilentRunner):

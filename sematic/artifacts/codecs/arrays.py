@@ -15,6 +15,7 @@ from sematic.artifacts.codecs.numpy_columns import (
     describe_dtype,
     read_column,
     read_dtype,
+    without_padding,
 )
 from sematic.errors import CorruptArtifactError
 
@@ -31,13 +32,15 @@ def encode(value: "np.ndarray[Any, Any]") -> Encoded:
     arrays) are copied in C order.
     """
     dtype = describe_dtype(value.dtype)
+    shape = list(value.shape)
+    value = without_padding(value)
     axes = _axes_by_stride(value)
     stored = value.transpose(axes)
     if not stored.flags.c_contiguous:
         axes, stored = list(range(value.ndim)), np.array(value, order="C")
     column = build_column(stored.reshape(-1))
     schema = pa.schema([pa.field("value", column.type)])
-    metadata = {"dtype": dtype, "shape": list(value.shape), "axes": axes}
+    metadata = {"dtype": dtype, "shape": shape, "axes": axes}
     return Encoded(schema, [pa.RecordBatch.from_arrays([column], schema=schema)], metadata)
 
 

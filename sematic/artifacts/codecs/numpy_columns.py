@@ -46,6 +46,44 @@ def read_dtype(text: str) -> "np.dtype[Any]":
         raise CorruptArtifactError(f"{text!r} describes no numpy dtype") from error
 
 
+def without_padding(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The same values; a copy with zeros between them where the dtype has gaps of any content."""
+    if not _has_padding(values.dtype):
+        return values
+    order: Any = "C" if values.flags.c_contiguous else "F" if values.flags.f_contiguous else "C"
+    copy = np.zeros(values.shape, values.dtype, order)  # zeros_like would not zero the gaps
+    _copy_values(values, copy)
+    return copy
+
+
+def _has_padding(dtype: "np.dtype[Any]") -> bool:
+    if dtype.subdtype is not None:
+        return _has_padding(dtype.subdtype[0])
+    if dtype.names is None:
+        return dtype.kind in "fc" and dtype.itemsize > (8 if dtype.kind == "f" else 16)
+    fields = [dtype[name] for name in dtype.names]
+    packed = sum(field.itemsize for field in fields) == dtype.itemsize
+    return not packed or any(map(_has_padding, fields))
+
+
+def _copy_values(source: "np.ndarray[Any, Any]", target: "np.ndarray[Any, Any]") -> None:
+    if source.dtype.names is not None:
+        for name in source.dtype.names:
+            _copy_values(source[name], target[name])
+    elif source.dtype.kind == "c":
+        _copy_values(source.real, target.real)
+        _copy_values(source.imag, target.imag)
+    elif _has_padding(source.dtype) and np.finfo(source.dtype).nmant == 63:
+        used = 10  # bytes of Intel's extended floats
+        shape = (*source.shape, source.dtype.itemsize)
+        source_bytes = np.ascontiguousarray(source).view(np.uint8).reshape(shape)
+        whole = np.zeros(shape, np.uint8)
+        whole[..., :used] = source_bytes[..., :used]
+        target[...] = whole.reshape(-1).view(source.dtype).reshape(source.shape)
+    else:
+        target[...] = source
+
+
 def build_column(values: "np.ndarray[Any, Any]") -> pa.Array:
     """A column over the memory of contiguous values of a dtype that can be described.
 

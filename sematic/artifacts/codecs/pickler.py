@@ -27,13 +27,14 @@ def _is_of(obj: object, module: str, name: str) -> bool:
 
 def _reduce_array(array: Any) -> Any:
     """Read-only arrays, e.g. those that pandas hands out, would stay so in the reader's memory."""
-    if array.flags.writeable or array.nbytes == 0:
+    if array.flags.writeable:
         return NotImplemented
     constructor, arguments, *rest = array.__reduce_ex__(5)
     if not isinstance(arguments[0], pickle.PickleBuffer):
         return NotImplemented
     memory = (ctypes.c_ubyte * array.nbytes).from_address(array.ctypes.data)
-    return constructor, (pickle.PickleBuffer(memory), *arguments[1:]), *rest
+    writable = pickle.PickleBuffer(memory if array.nbytes else bytearray())
+    return constructor, (writable, *arguments[1:]), *rest
 
 
 def _reduce_figure(figure: Any) -> Any:

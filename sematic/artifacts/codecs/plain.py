@@ -188,8 +188,10 @@ class _Writer:
         numpy = sys.modules["numpy"]
         if not isinstance(value, numpy.generic) or value.dtype.kind not in "biufcmM":
             raise NotEncodable
+        if value.dtype.itemsize > (16 if value.dtype.kind == "c" else 8):  # padded with anything
+            raise NotEncodable
         name = value.dtype.str
-        if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+        if value.dtype.kind in "biuf":
             return self._tagged("numpy", depth, dtype=name, value=value.item())
         return self._tagged("numpy", depth, dtype=name, data=value.tobytes())
 

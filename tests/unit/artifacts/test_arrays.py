@@ -60,7 +60,8 @@ def test_arrays_come_back(store: FileSystemStore, name: str) -> None:
     assert read.dtype == value.dtype
     assert read.dtype.isnative == value.dtype.isnative
     np.testing.assert_array_equal(read, value, strict=True)
-    assert read.tobytes() == value.tobytes()
+    if name not in ("longdouble", "aligned"):  # there is anything between their values
+        assert read.tobytes() == value.tobytes()
     if value.flags.c_contiguous or value.flags.f_contiguous:
         assert read.flags.c_contiguous == value.flags.c_contiguous
         assert read.flags.f_contiguous == value.flags.f_contiguous

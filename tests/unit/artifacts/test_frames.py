@@ -116,7 +116,7 @@ def _assert_equal(read: object, value: pd.DataFrame) -> None:
     assert read.attrs == value.attrs
     assert read.flags == value.flags
     for i in range(value.shape[1]):
-        if value.dtypes.iloc[i] == object:  # what counts as equal there is not always the same
+        if value.dtypes.iloc[i].kind == "O":  # what counts as equal there is not always the same
             assert list(map(repr, read.iloc[:, i])) == list(map(repr, value.iloc[:, i]))
 
 

@@ -154,7 +154,7 @@ def test_truncated_files_are_reported(
         {"a": [SMALL]},
         [str(i) for i in range(10_000)],
         {str(i): i for i in range(5_000)},
-        {i: LARGE for i in range(2)},
+        dict.fromkeys(range(2), LARGE),
         pd.DataFrame({"a": [1, 2], "s": ["x", None], "k": pd.Categorical(["a", "b"])}),
         pd.Series([[1], {"a"}], dtype=object, index=[0.5, 1.5]),
     ],
@@ -194,7 +194,7 @@ def test_a_file_of_something_else_is_reported(store: FileSystemStore, folder: Pa
 
 def test_a_codec_from_the_future_is_no_corruption(store: FileSystemStore) -> None:
     ref = dataclasses.replace(store.put(SMALL, np.ndarray), codec="hologram")
-    with pytest.raises(ArtifactError, match="'hologram'.*Upgrade") as caught:
+    with pytest.raises(ArtifactError, match=r"'hologram'.*Upgrade") as caught:
         store.get(ref)
     assert not isinstance(caught.value, CorruptArtifactError)
 
@@ -222,7 +222,6 @@ def test_a_full_disk_is_reported_and_leaves_nothing(
 _LIMITED = """
 import resource, sys
 import numpy as np
-import pandas as pd
 from sematic.artifacts import FileSystemStore
 from sematic.errors import ArtifactError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
@@ -278,7 +277,7 @@ def test_a_read_only_store_can_be_read_and_says_that_it_cannot_be_written() -> N
             with _nobody():
                 np.testing.assert_array_equal(store.get(ref), SMALL)
                 assert store.put(SMALL, np.ndarray) == ref  # it is there: nothing to write
-                with pytest.raises(ArtifactError, match="Permission denied.*another location"):
+                with pytest.raises(ArtifactError, match=r"Permission denied.*another location"):
                     store.put(LARGE, np.ndarray)
         finally:
             for path in (Path(folder), Path(folder) / ref.id[:2]):

@@ -105,10 +105,8 @@ def test_frames(store: FileSystemStore) -> None:
     assert content["index"]["name"] == "key"
     number, text, moment = content["columns"]
     assert (number["name"], number["dtype"], number["missing"]) == ("n", "float64", 1)
-    assert number["describe"] == {
-        **{"count": 2, "mean": 2.0, "min": 1.0, "25%": 1.5, "50%": 2.0, "75%": 2.5, "max": 3.0},
-        "std": pytest.approx(2**0.5),
-    }
+    numbers = {"count": 2, "mean": 2.0, "std": pytest.approx(2**0.5), "min": 1.0, "max": 3.0}
+    assert number["describe"] == numbers | {"25%": 1.5, "50%": 2.0, "75%": 2.5}
     assert text["describe"] == {"count": 3, "unique": 2, "top": "b", "freq": 2}
     assert moment["describe"]["max"] == "2020-01-03 00:00:00"
     assert "sampled" not in content
@@ -185,7 +183,7 @@ def test_a_summary_that_fails_does_not_fail_the_write() -> None:
     [
         ["\0" * 5_000] * 1_000,
         {"k" * 50_000 + str(i): "v" * 5_000 for i in range(200)},
-        [[["x" * 1_900] * 50] * 50] * 50,
+        [[["x" * 1_900] * 20] * 20] * 20,
         pd.DataFrame({f"column {i} " + "x" * 5_000: ["\0" * 5_000] * 20 for i in range(100)}),
         [10**5_000] * 100,
         ["\ud800"] * LONG,

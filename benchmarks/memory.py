@@ -1,0 +1,72 @@
+"""What a function takes of memory: as a future, and while and after it is run."""
+
+import gc
+import multiprocessing
+import multiprocessing.connection
+import resource
+import sys
+import tracemalloc
+from collections.abc import Iterator
+
+import sematic
+from benchmarks.pipelines import SHAPES, chain, increase
+from benchmarks.places import temporary_record
+from benchmarks.rows import Row, print_table
+
+_SIZES = (1_000, 5_000, 10_000, 20_000)
+_MOST_GROWTH = 1.3
+
+
+def measure() -> Iterator[Row]:
+    """The rows of the table; each size is run in a process of its own, for its peak."""
+    yield Row("a future", f"{_bytes_per_future():,.0f} bytes")
+    for shape in ("chain", "fan-out"):
+        with temporary_record():
+            peaks = {size: _in_new_process(shape, size) for size in (1, *_SIZES)}
+        yield _shape_row(shape, peaks)
+
+
+def _bytes_per_future(count: int = 10_000) -> float:
+    """Of futures that depend on each other, as Python counts its own objects."""
+    increase(increase(0))
+    gc.collect()
+    tracemalloc.start()
+    x = increase(0)
+    for _ in range(count):
+        x = increase(x)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return taken / count
+
+
+def _shape_row(shape: str, peaks: dict[int, int]) -> Row:
+    """Linear: the second ten thousand functions take what the first ten thousand took."""
+    per_run = {size: (peaks[size] - peaks[1]) / size for size in _SIZES}
+    first = per_run[10_000]
+    second = (peaks[20_000] - peaks[10_000]) / 10_000
+    listed = ", ".join(f"{taken / 1024:.1f}" for taken in per_run.values())
+    asked = f"{shape} of 1,000 to 20,000, tracked: linear; KiB per run, peak"
+    measured = f"{listed}; {peaks[20_000] / 2**20:.0f} MiB"
+    return Row(asked, measured, second <= first * _MOST_GROWTH)
+
+
+def _in_new_process(shape: str, size: int) -> int:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_peak, args=(shape, size, sender))
+    process.start()
+    sender.close()
+    peak: int = receiver.recv()
+    process.join()
+    return peak
+
+
+def _send_peak(shape: str, size: int, sender: multiprocessing.connection.Connection) -> None:
+    sematic.LocalRunner().run(chain(100))  # what is needed once is not what is measured
+    sematic.LocalRunner().run(SHAPES[shape](size))
+    unit = 1 if sys.platform == "darwin" else 1024
+    sender.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+if __name__ == "__main__":
+    print_table(measure())
