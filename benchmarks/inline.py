@@ -35,7 +35,9 @@ def measure() -> Iterator[Row]:
 
 def _measure_shape(shape: str) -> Row:
     """The sizes take turns: whatever else the machine does falls on all of them."""
-    rounds = [[_cost(sematic.LocalRunner(), shape, size) for size in _SIZES] for _ in range(_ROUNDS)]
+    rounds = [
+        [_cost(sematic.LocalRunner(), shape, size) for size in _SIZES] for _ in range(_ROUNDS)
+    ]
     costs = [statistics.median(column) for column in zip(*rounds, strict=True)]
     ratio = costs[-1] / costs[0]
     asked = f"{shape} of 100, 1,000, 10,000, tracked: {_MOST_MS} ms, last/first {_MOST_RATIO}"

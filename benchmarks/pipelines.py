@@ -1,5 +1,7 @@
 """The pipelines that are measured: trivial functions in four shapes, ``size`` of them in all."""
 
+from typing import Any
+
 import sematic
 
 
@@ -45,5 +47,10 @@ def join(left: list[int], right: list[int]) -> list[int]:
     return [sum(left), sum(right)]
 
 
-SHAPES = {"chain": chain, "fan-out": fan_out, "nested": nest, "tree": branch}
+SHAPES: dict[str, sematic.Function[..., Any]] = {
+    "chain": chain,
+    "fan-out": fan_out,
+    "nested": nest,
+    "tree": branch,
+}
 """By name."""

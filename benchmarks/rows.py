@@ -21,9 +21,12 @@ class Row:
     ok: bool | None = None
 
 
-def print_table(rows: Iterable[Row]) -> None:
-    """Print each row when it is known, under the headings of the columns."""
+def print_table(rows: Iterable[Row]) -> int:
+    """Print each row when it is known, and return how many limits were missed."""
+    missed = 0
     print(f"{'asked':<66}  {'measured':<34}  ok")
     print(f"{'-' * 66}  {'-' * 34}  {'-' * 6}")
     for row in rows:
-        print(f"{row.asked:<66}  {row.measured:<34}  {_MARKS[row.ok]}", flush=True)
+        print(f"{row.asked:<66}  {row.measured:<34}  {_MARKS[row.ok]}".rstrip(), flush=True)
+        missed += row.ok is False
+    return missed

@@ -4,14 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.postgres import postgres_server, postgres_url
 
 __all__ = ["config_directory", "postgres_server", "postgres_url"]
 
-# The same examples each time, and no time limit on a machine that others use too.
-settings.register_profile("deterministic", derandomize=True, deadline=None)
+# The same examples each time, no time limit on a machine that others use too, and no minutes spent
+# on explaining a failure.
+settings.register_profile(
+    "deterministic", derandomize=True, deadline=None, phases=set(Phase) - {Phase.explain}
+)
 settings.load_profile("deterministic")
 
 

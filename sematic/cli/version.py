@@ -22,6 +22,6 @@ def version() -> None:
     if queries.is_empty:
         click.echo("There is no record yet.")
         return
-    from sematic.tracking.tables import HEAD
+    from sematic.tracking.connections import HEAD
 
     click.echo(f"The record has schema {HEAD}.")

@@ -28,7 +28,6 @@ from sematic.runners.runner import Runner, run_future, system_clock
 from sematic.settings import config_directory, load_settings
 from sematic.shipping import locate_function
 from sematic.tracking.environment import describe_command, describe_surroundings
-from sematic.tracking.recorded_graph import read_recorded_runs
 from sematic.tracking.sql_tracker import SqlTracker
 from sematic.version import __version__
 
@@ -121,6 +120,8 @@ class LocalRunner(Runner):
     def _seeds(self, root: Call, url: str) -> tuple[Seed, ...]:
         if self._rerun_from is None:
             return ()
+        from sematic.tracking.recorded_graph import read_recorded_runs  # loads SQLAlchemy
+
         try:
             recorded = read_recorded_runs(url, self._rerun_from, function_of=locate_function)
         except NotFoundError as error:

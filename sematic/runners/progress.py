@@ -209,8 +209,11 @@ class _ShownProgress:
         took = format_duration(standing.ended_at - self.started_at)
         colour = SIGNS[status].colour
         sign, word = self.paint(self.sign(status), colour), self.paint(status, colour)
+        end = f"in {took}  ({format_count(standing.total, 'run')})"
+        fits = len(f"x {self.title}  {status} {end}") <= self.room
+        between = "  " if fits else "\n  "
         self.say(
-            f"{sign} {self.title}  {word} in {took}  ({format_count(standing.total, 'run')})",
+            f"{sign} {self.title}{between}{word} {end}",
             *(f"  {line}" for line in self._details()),
         )
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from sematic.errors import RecordError
 
+HEAD = "0001"
+"""The migration that makes the tables that this version uses; a test compares the two."""
+
 _BUSY_SECONDS = 30.0
 _SQLITE = "sqlite:///"
 # Where SQLite's locks cannot be relied upon; as /proc/self/mounts names them.
@@ -58,6 +61,29 @@ def connect(url: str) -> Any:
 def driver_error(url: str) -> type[Exception]:
     """The root of what the driver raises."""
     return sqlite3.Error if is_sqlite(url) else _psycopg().Error
+
+
+def read_schema_version(url: str) -> str | None:
+    """The schema version of a database's tables, ``None`` where there are none.
+
+    Raises:
+        RecordError: the database cannot be reached.
+    """
+    if is_sqlite(url):
+        query = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+    else:
+        query = (
+            "SELECT 1 FROM information_schema.tables WHERE table_name = 'alembic_version' "
+            "AND table_schema = current_schema()"
+        )
+    connection = connect(url)
+    try:
+        if connection.execute(query).fetchone() is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -7,14 +7,15 @@ from sqlalchemy.pool import NullPool
 
 from sematic.errors import UnknownSchemaError
 from sematic.tracking.connections import (
+    HEAD,
     check_place,
-    connect,
     display_url,
     is_sqlite,
     prepare_sqlite,
+    read_schema_version,
     sqlite_path,
 )
-from sematic.tracking.tables import HEAD, metadata, schema_version
+from sematic.tracking.tables import metadata, schema_version
 
 _TABLES_LOCK = 7363617  # any number that nobody else takes
 
@@ -60,7 +61,7 @@ class Database:
             UnknownSchemaError: they were made by a newer version.
             RecordError: the database cannot be reached.
         """
-        version = self.read_version()
+        version = read_schema_version(self.url)
         if version == HEAD:
             return
         if version is None:
@@ -74,28 +75,6 @@ class Database:
                 f"The record at {self.display_name} was made by a newer version of sematic "
                 f"(schema {version}, this version knows {HEAD}). Upgrade: pip install -U sematic"
             )
-
-    def read_version(self) -> str | None:
-        """The schema version of the tables, ``None`` where there are none.
-
-        Raises:
-            RecordError: the database cannot be reached.
-        """
-        if is_sqlite(self.url):
-            query = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
-        else:
-            query = (
-                "SELECT 1 FROM information_schema.tables WHERE table_name = 'alembic_version' "
-                "AND table_schema = current_schema()"
-            )
-        connection = connect(self.url)
-        try:
-            if connection.execute(query).fetchone() is None:
-                return None
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return str(row[0]) if row else None
-        finally:
-            connection.close()
 
     def _create_tables(self) -> None:
         """Two processes may come here at once: the second one finds the tables there."""

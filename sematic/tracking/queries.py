@@ -17,7 +17,7 @@ from sematic.calls import ArtifactRef, ErrorRecord
 from sematic.errors import NotFoundError, RecordError, UnknownSchemaError
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking import tables
-from sematic.tracking.connections import is_sqlite, sqlite_path
+from sematic.tracking.connections import HEAD, is_sqlite, read_schema_version, sqlite_path
 from sematic.tracking.database import Database
 from sematic.tracking.processes import is_alive
 from sematic.tracking.views import (
@@ -55,15 +55,15 @@ def open_queries(url: str | None) -> "Queries":
     if is_sqlite(url) and not sqlite_path(url).is_file():
         return Queries(None)
     database = Database(url)
-    version = database.read_version()
+    version = read_schema_version(url)
     if version is None:  # nobody has run anything there
         return Queries(None)
-    if version == tables.HEAD:
+    if version == HEAD:
         return Queries(database)
-    older = version < tables.HEAD
+    older = version < HEAD
     raise UnknownSchemaError(
         f"The record at {database.display_name} was made by {'an older' if older else 'a newer'} "
-        f"version of sematic (schema {version}, this version reads {tables.HEAD}). "
+        f"version of sematic (schema {version}, this version reads {HEAD}). "
         + ("The next pipeline run brings it up to date." if older else _UPGRADE)
     )
 

@@ -29,23 +29,11 @@ from sematic.options import options_to_json
 from sematic.ports import Batch
 from sematic.states import RunState
 from sematic.tracking.event_json import error_to_json, event_to_json
+from sematic.tracking.statements import RUN_DETAILS
 
 Row = tuple[Any, ...]
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-
-PIPELINE_COLUMNS = (
-    *("root_id", "name", "function_path", "status", "runner", "client_version"),
-    *("cache_namespace", "environment", "epoch", "next_seq", "driver", "created_at", "updated_at"),
-)
-"""The columns of ``pipeline_runs`` that are known from the start, in the table's order."""
-
-RUN_DETAILS = (
-    *("state", "attempt", "scheduled_at", "started_at", "ended_at", "resolved_at"),
-    *("failed_at", "nested_run_id", "output_id", "original_run_id", "cache_key"),
-    *("error", "reason"),
-)
-"""The columns of ``runs`` that change after its creation, in the order of the rows."""
 
 _TIMES = {
     RunState.SCHEDULED: "scheduled_at",
@@ -57,7 +45,7 @@ _TIMES = {
 
 @dataclass(slots=True)
 class RowBatch:
-    """A batch as rows, in the column order of the statements of ``writer.py``.
+    """A batch as rows, in the column order of ``statements.py``.
 
     Attributes:
         status: ``(status, reason, at)`` of the pipeline run where it changed.

@@ -5,11 +5,9 @@ from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
 from sematic.ports import Batch, PipelineRunInfo
-from sematic.tracking.connections import is_sqlite
-from sematic.tracking.database import Database
+from sematic.tracking.connections import HEAD, read_schema_version
 from sematic.tracking.processes import describe_process
 from sematic.tracking.rows import RowBatch, RowBuilder
-from sematic.tracking.statements import compile_statements
 from sematic.tracking.writer import SqlWriter
 
 
@@ -40,11 +38,14 @@ class SqlTracker:
 
     def build_writer(self) -> SqlWriter:
         """A writer of its own connection, for another thread or process."""
-        return SqlWriter(self._url, compile_statements(sqlite=is_sqlite(self._url)))
+        return SqlWriter(self._url)
 
     def begin(self, info: PipelineRunInfo) -> int:
         """Record a pipeline run, or take it over; see :meth:`sematic.ports.Tracker.begin`."""
-        Database(self._url).prepare()
+        if read_schema_version(self._url) != HEAD:
+            from sematic.tracking.database import Database  # SQLAlchemy takes a quarter second
+
+            Database(self._url).prepare()
         return self._own.begin(info, describe_process())
 
     def record(self, batch: Batch) -> None:

@@ -1,119 +1,122 @@
-"""The statements of the recorder, compiled once to the driver's own text."""
+"""The recorder's statements: plain SQL that SQLite and PostgreSQL read alike.
 
+Not built with SQLAlchemy: importing it and compiling with it would take longer than most small
+pipelines run. A test compares the columns with ``tables.py``, and every statement is executed on
+both databases.
+"""
+
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
-import sqlalchemy
-from sqlalchemy import Table, bindparam, func
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects import sqlite as sqlite_dialect
-
-from sematic.tracking import tables
-from sematic.tracking.rows import PIPELINE_COLUMNS, RUN_DETAILS
-from sematic.tracking.statement_texts import Statements
-
-# What an update never takes back: a time or an output, once known.
-_KEPT = (
-    *("scheduled_at", "started_at", "ended_at", "resolved_at", "failed_at"),
-    *("nested_run_id", "output_id", "original_run_id", "cache_key"),
+PIPELINE_COLUMNS = (
+    *("root_id", "name", "function_path", "status", "runner", "client_version"),
+    *("cache_namespace", "environment", "epoch", "next_seq", "driver", "created_at", "updated_at"),
 )
+"""The columns of ``pipeline_runs`` that are known from the start."""
 
-_RUN_COLUMNS = (
+RUN_DETAILS = (
+    *("state", "attempt", "scheduled_at", "started_at", "ended_at", "resolved_at"),
+    *("failed_at", "nested_run_id", "output_id", "original_run_id", "cache_key"),
+    *("error", "reason"),
+)
+"""The columns of ``runs`` that change after its creation."""
+
+RUN_COLUMNS = (
     *("id", "root_id", "parent_id", "ordinal", "name", "function_path", "function_id"),
     *("standalone", "options", "created_at", *RUN_DETAILS),
 )
+INPUT_COLUMNS = ("run_id", "name", "sources", "artifact_id")
+CONSTANT_COLUMNS = ("root_id", "artifact_id")
+FUNCTION_COLUMNS = ("id", "path", "source", "docstring")
+ARTIFACT_COLUMNS = ("id", "codec", "type", "size", "payload", "summary", "created_at")
+EVENT_COLUMNS = ("root_id", "epoch", "seq", "kind", "at", "payload")
+
+# What an update never takes back: a time or an output, once known.
+_KEPT = frozenset(
+    {
+        *("scheduled_at", "started_at", "ended_at", "resolved_at", "failed_at"),
+        *("nested_run_id", "output_id", "original_run_id", "cache_key"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """SQL texts with positional parameters, in the order in which each line names them.
+
+    Attributes:
+        begin: PIPELINE_COLUMNS; a pipeline run that exists gets a new epoch and driver.
+        advance: end, now, root_id, epoch, first_seq.
+        status: status, reason, ended_at, root_id.
+        environment: environment, root_id.
+        position: root_id; selects epoch and next_seq.
+        find_output: cache_key, state; selects the run and the columns of an ArtifactRef.
+        new_runs: RUN_COLUMNS.
+        changed_runs: RUN_DETAILS, run_id.
+        inputs: INPUT_COLUMNS.
+        input_artifacts: artifact_id, run_id, name.
+        constants, functions, artifacts, events: their columns.
+    """
+
+    begin: str
+    advance: str
+    status: str
+    environment: str
+    position: str
+    find_output: str
+    new_runs: str
+    changed_runs: str
+    inputs: str
+    input_artifacts: str
+    constants: str
+    functions: str
+    artifacts: str
+    events: str
 
 
 @cache
-def compile_statements(*, sqlite: bool) -> Statements:
-    """Every statement, for SQLite or PostgreSQL; compiled once in a process."""
-    dialect: Any = (
-        sqlite_dialect.dialect(paramstyle="qmark")
-        if sqlite
-        else postgresql.psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+def build_statements(*, sqlite: bool) -> Statements:
+    """Every statement, with the parameter markers of one kind of database."""
+    details = ", ".join(
+        f"{name} = COALESCE(?, {name})" if name in _KEPT else f"{name} = ?" for name in RUN_DETAILS
     )
-
-    def text(statement: Any, order: tuple[str, ...]) -> str:
-        compiled = statement.compile(dialect=dialect)
-        assert tuple(compiled.positiontup) == order, (compiled.positiontup, order)
-        return str(compiled)
-
-    insert = sqlite_dialect.insert if sqlite else postgresql.insert
-    p, runs, inputs = tables.pipeline_runs, tables.runs, tables.run_inputs
-
-    def insert_new(table: Table, columns: tuple[str, ...]) -> str:
-        values: dict[str, Any] = {column: bindparam(column) for column in columns}
-        return text(insert(table).values(values).on_conflict_do_nothing(), columns)
-
-    begin = insert(p).values({column: bindparam(column) for column in PIPELINE_COLUMNS})
-    begin = begin.on_conflict_do_update(
-        index_elements=[p.c.root_id],
-        set_={
-            p.c.epoch: p.c.epoch + sqlalchemy.literal_column("1"),
-            p.c.next_seq: sqlalchemy.literal_column("0"),
-            p.c.driver: begin.excluded.driver,
-            p.c.updated_at: begin.excluded.updated_at,
-        },
-    )
-    advance = (
-        p.update()
-        .values(next_seq=bindparam("end"), updated_at=bindparam("now"))
-        .where(
-            p.c.root_id == bindparam("root"),
-            p.c.epoch == bindparam("its_epoch"),
-            p.c.next_seq == bindparam("first_seq"),
-        )
-    )
-    status = (
-        p.update()
-        .values(status=bindparam("to"), reason=bindparam("why"), ended_at=bindparam("at"))
-        .where(p.c.root_id == bindparam("root"))
-    )
-    environment = (
-        p.update().values(environment=bindparam("text")).where(p.c.root_id == bindparam("root"))
-    )
-    runs_of_key = (runs.c.cache_key == bindparam("key"), runs.c.state == bindparam("resolved"))
-    a = tables.artifacts
-    find_output = (
-        sqlalchemy.select(
-            func.coalesce(runs.c.original_run_id, runs.c.id),
-            *(a.c.id, a.c.codec, a.c.type, a.c.size, a.c.payload, a.c.summary),
-        )
-        .join(a, a.c.id == runs.c.output_id)
-        .where(*runs_of_key)
-        .order_by(runs.c.resolved_at, runs.c.id)  # of which only the first is fetched
-    )
-    position = sqlalchemy.select(p.c.epoch, p.c.next_seq).where(p.c.root_id == bindparam("root"))
-    details: dict[str, Any] = {
-        column: func.coalesce(bindparam(f"new_{column}"), runs.c[column])
-        if column in _KEPT
-        else bindparam(f"new_{column}")
-        for column in RUN_DETAILS
-    }
-    changed = runs.update().values(details).where(runs.c.id == bindparam("run"))
-    input_artifact = (
-        inputs.update()
-        .values(artifact_id=bindparam("artifact"))
-        .where(inputs.c.run_id == bindparam("run"), inputs.c.name == bindparam("input"))
-    )
-    # The order of SET is the table's, that of the rows is ours: both are told, and compared.
-    set_order = tuple(f"new_{c.name}" for c in runs.c if c.name in RUN_DETAILS)
-    return Statements(
-        begin=text(begin, PIPELINE_COLUMNS),
-        advance=text(advance, ("end", "now", "root", "its_epoch", "first_seq")),
-        status=text(status, ("to", "why", "at", "root")),
-        environment=text(environment, ("text", "root")),
-        position=text(position, ("root",)),
-        find_output=text(find_output, ("key", "resolved")),
-        new_runs=insert_new(runs, _RUN_COLUMNS),
-        changed_runs=text(changed, (*set_order, "run")),
-        inputs=insert_new(inputs, ("run_id", "name", "sources", "artifact_id")),
-        input_artifacts=text(input_artifact, ("artifact", "run", "input")),
-        constants=insert_new(tables.expression_constants, ("root_id", "artifact_id")),
-        functions=insert_new(tables.functions, ("id", "path", "source", "docstring")),
-        artifacts=insert_new(
-            tables.artifacts,
-            ("id", "codec", "type", "size", "payload", "summary", "created_at"),
+    texts = {
+        "begin": (
+            f"INSERT INTO pipeline_runs ({', '.join(PIPELINE_COLUMNS)}) "
+            f"VALUES ({_marks(PIPELINE_COLUMNS)}) ON CONFLICT (root_id) DO UPDATE SET "
+            "epoch = pipeline_runs.epoch + 1, next_seq = 0, driver = excluded.driver, "
+            "updated_at = excluded.updated_at"
         ),
-        events=insert_new(tables.events, ("root_id", "epoch", "seq", "kind", "at", "payload")),
-    )
+        "advance": (
+            "UPDATE pipeline_runs SET next_seq = ?, updated_at = ? "
+            "WHERE root_id = ? AND epoch = ? AND next_seq = ?"
+        ),
+        "status": "UPDATE pipeline_runs SET status = ?, reason = ?, ended_at = ? WHERE root_id = ?",
+        "environment": "UPDATE pipeline_runs SET environment = ? WHERE root_id = ?",
+        "position": "SELECT epoch, next_seq FROM pipeline_runs WHERE root_id = ?",
+        "find_output": (
+            "SELECT COALESCE(r.original_run_id, r.id), "
+            "a.id, a.codec, a.type, a.size, a.payload, a.summary "
+            "FROM runs r JOIN artifacts a ON a.id = r.output_id "
+            "WHERE r.cache_key = ? AND r.state = ? ORDER BY r.resolved_at, r.id LIMIT 1"
+        ),
+        "new_runs": _insert("runs", RUN_COLUMNS),
+        "changed_runs": f"UPDATE runs SET {details} WHERE id = ?",
+        "inputs": _insert("run_inputs", INPUT_COLUMNS),
+        "input_artifacts": "UPDATE run_inputs SET artifact_id = ? WHERE run_id = ? AND name = ?",
+        "constants": _insert("expression_constants", CONSTANT_COLUMNS),
+        "functions": _insert("functions", FUNCTION_COLUMNS),
+        "artifacts": _insert("artifacts", ARTIFACT_COLUMNS),
+        "events": _insert("events", EVENT_COLUMNS),
+    }
+    mark = "?" if sqlite else "%s"
+    return Statements(**{name: text.replace("?", mark) for name, text in texts.items()})
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({_marks(columns)}) ON CONFLICT DO NOTHING"
+
+
+def _marks(columns: tuple[str, ...]) -> str:
+    return ", ".join("?" for _ in columns)

@@ -21,9 +21,6 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0001"
-"""The migration that makes these tables; a test compares it with ``migrations/``."""
-
 metadata = MetaData()
 
 pipeline_runs = Table(

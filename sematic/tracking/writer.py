@@ -11,9 +11,15 @@ from sematic.calls import ArtifactRef
 from sematic.errors import FencedError, RecordError
 from sematic.ports import PipelineRunInfo
 from sematic.states import TERMINAL_STATUSES, PipelineRunStatus, RunState
-from sematic.tracking.connections import connect, display_url, driver_error, transaction
-from sematic.tracking.rows import PIPELINE_COLUMNS, RowBatch
-from sematic.tracking.statement_texts import Statements
+from sematic.tracking.connections import (
+    connect,
+    display_url,
+    driver_error,
+    is_sqlite,
+    transaction,
+)
+from sematic.tracking.rows import RowBatch
+from sematic.tracking.statements import PIPELINE_COLUMNS, build_statements
 
 _TERMINAL = frozenset(status.value for status in TERMINAL_STATUSES)
 
@@ -25,16 +31,15 @@ class SqlWriter:
 
     Args:
         url: of the database, see :class:`sematic.tracking.database.Database`.
-        statements: compiled for its kind of database.
     """
 
-    def __init__(self, url: str, statements: Statements) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._statements = statements
+        self._statements = build_statements(sqlite=is_sqlite(url))
         self._connection: Any = None
 
     def __reduce__(self) -> Any:
-        return SqlWriter, (self._url, self._statements)
+        return SqlWriter, (self._url,)
 
     def begin(self, info: PipelineRunInfo, driver: dict[str, Any]) -> int:
         """Record a pipeline run, or take it over; returns the new epoch.

@@ -34,7 +34,9 @@ def names(runs: tuple[RunRow, ...]) -> Counter[str]:
 
 def accuracies(output: str) -> dict[str, float]:
     """The table of classifiers, in its order."""
-    return {name: float(percent) for name, percent in re.findall(r"^(\S+) +([\d.]+)%", output, re.M)}
+    return {
+        name: float(percent) for name, percent in re.findall(r"^(\S+) +([\d.]+)%", output, re.M)
+    }
 
 
 # --- all of them -----------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from alembic.script import ScriptDirectory
 
 from sematic.errors import UnknownSchemaError
 from sematic.tracking import migrations
+from sematic.tracking.connections import HEAD, read_schema_version
 from sematic.tracking.database import Database
-from sematic.tracking.tables import HEAD, metadata
+from sematic.tracking.tables import metadata
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -38,13 +39,13 @@ def test_head_is_the_newest_migration():
 def test_migrations_make_the_tables(database):
     migrations.upgrade(database.engine)
     assert _differences(database.engine) == []
-    assert database.read_version() == HEAD
+    assert read_schema_version(database.url) == HEAD
 
 
 def test_tables_made_at_once_are_those_of_the_migrations(database):
     database.prepare()
     assert _differences(database.engine) == []
-    assert database.read_version() == HEAD
+    assert read_schema_version(database.url) == HEAD
 
 
 def test_down_and_up_again(database):

@@ -1,4 +1,4 @@
-"""Alembic migrations of the record: ``upgrade`` brings any older database to ``tables.HEAD``."""
+"""Alembic migrations of the record: ``upgrade`` brings any older database to ``HEAD``."""
 
 from collections.abc import Callable
 from pathlib import Path

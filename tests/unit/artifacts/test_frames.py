@@ -1,6 +1,5 @@
 """pandas frames, series and indexes: equal to the last detail, without copies where possible."""
 
-import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -174,15 +173,12 @@ def test_what_is_read_can_be_written_to_and_nobody_else_sees_it(
 
 
 def test_long_columns_are_not_copied(store: FileSystemStore) -> None:
-    rows = 2_000_000
+    rows = 500_000
     value = pd.DataFrame({f"c{i}": np.arange(rows, dtype="f8") for i in range(8)})
     value["flag"] = True
     value["day"] = np.datetime64("2020-01-01", "us")
     ref = store.put(value, pd.DataFrame)
-    store.get(ref)
-    start = time.perf_counter()
     read = store.get(ref)
-    assert time.perf_counter() - start < 0.1  # reading 146 MB takes a multiple of that
     assert isinstance(read, pd.DataFrame)
     assert not any(read[name].to_numpy().flags.owndata for name in read)
     _assert_equal(read, value)

@@ -160,10 +160,3 @@ def test_an_object_that_refuses_to_be_unpickled_is_no_corrupt_file(store: FileSy
     with pytest.raises(ArtifactError, match="OSError: no connection") as caught:
         store.get(ref)
     assert not isinstance(caught.value, CorruptArtifactError)
-
-
-def test_estimators_come_back(store: FileSystemStore) -> None:
-    linear = pytest.importorskip("sklearn.linear_model")
-    value = linear.LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
-    read = store.get(store.put(value, object))
-    assert read.predict([[3.0]]) == pytest.approx([6.0])  # type: ignore[attr-defined]

@@ -194,7 +194,7 @@ plain_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(plain_values)
 def test_any_plain_value_comes_back(value: object) -> None:
     store = FileSystemStore("unused")

@@ -28,16 +28,18 @@ from sematic.errors import (
 )
 
 SMALL = np.arange(10)
-LARGE = np.arange(2_000_000)  # hashed in a thread, mapped when read
+LARGE = np.arange(200_000)  # hashed in a thread, mapped when read
+HUGE = np.arange(2_000_000)  # written in several pieces
+VALUES = {"small": SMALL, "large": LARGE, "huge": HUGE}
 
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.fixture(params=["small", "large"])
+@pytest.fixture(params=VALUES)
 def value(request: pytest.FixtureRequest) -> Any:
-    return SMALL if request.param == "small" else LARGE
+    return VALUES[request.param]
 
 
 def test_the_file_is_named_by_the_id_and_has_the_size_of_the_reference(
@@ -102,7 +104,7 @@ def test_threads_and_processes_write_the_same_value_at_once(
         "import sys, numpy as np\n"
         "from sematic.artifacts import FileSystemStore\n"
         "for _ in range(5):\n"
-        "    FileSystemStore(sys.argv[1]).put(np.arange(2_000_000), np.ndarray)\n"
+        "    FileSystemStore(sys.argv[1]).put(np.arange(200_000), np.ndarray)\n"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(folder)])
     with ThreadPoolExecutor(4) as pool:
@@ -249,7 +251,7 @@ def test_an_interrupted_write_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(local_place.os, "write", write)
         with pytest.raises(KeyboardInterrupt):
-            store.put(LARGE, np.ndarray)
+            store.put(HUGE, np.ndarray)
     assert _files(folder) == []
     assert not any(thread.name == "sematic-hash" for thread in threading.enumerate())
 

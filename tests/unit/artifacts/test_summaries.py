@@ -230,10 +230,12 @@ def test_long_values_take_no_longer_than_short_ones(make: Callable[[], Any]) -> 
 
     value = make()
     (_, codec), *_ = iter_special(value)
-    codec.summarise(value)
-    start = time.perf_counter()
-    codec.summarise(value)
-    assert time.perf_counter() - start < 0.25  # touching all of it would take seconds
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        codec.summarise(value)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.25  # a hundredth of it when nothing else runs; all of it takes longer
 
 
 def test_trees_of_scalars() -> None:

@@ -119,14 +119,14 @@ class TestRuns:
         assert rows[0].nested_run_id == rows[3].id
 
     def test_an_error_is_whole(self, config_directory: Path) -> None:
-        row = open_record(config_directory).run(run(fail()))
+        root_id = run(fail())
+        row = open_record(config_directory).run(root_id)
         assert row.error is not None
         assert (row.error.type, row.error.message) == ("builtins.ValueError", "no luck")
         assert "builtins.Exception" in row.error.ancestors
         assert 'raise ValueError("no luck")' in row.error.traceback
 
     def test_inputs_and_their_sources(self, config_directory: Path) -> None:
-        record = open_record(config_directory)
         root_id = run(add_up(2))
         record = open_record(config_directory)
         _, first, second, last = record.runs(root_id)
@@ -142,8 +142,9 @@ class TestRuns:
         ]
 
     def test_artifact_and_function(self, config_directory: Path) -> None:
-        row = open_record(config_directory).run(run(add(1, 2)))
+        root_id = run(add(1, 2))
         record = open_record(config_directory)
+        row = record.run(root_id)
         assert row.output_id is not None
         ref = record.artifact(row.output_id)
         assert (ref.id, ref.codec, ref.type, ref.payload) == (row.output_id, "plain", "int", "3")
