@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +49,8 @@ def _print_small(store: FileSystemStore) -> None:
         ("dict of 5 floats", {f"key{i}": i / 3 for i in range(5)}, dict[str, float]),
     ]:
         ref = store.put(value, type_)
-        put = _microseconds(lambda value=value, type_=type_: store.put(value, type_))
-        get = _microseconds(lambda ref=ref: store.get(ref))
+        put = _microseconds(partial(store.put, value, type_))
+        get = _microseconds(partial(store.get, ref))
         print(f"{name:28}{put:12.1f}{get:12.1f}")
 
 
@@ -70,11 +72,8 @@ def _print_large(folder: Path, size_gb: float) -> None:
     )
     context = multiprocessing.get_context("spawn")
     for kind in ("numpy array", "pandas frame"):
-        results: Any = context.Queue()
-        process = context.Process(target=_measure, args=(kind, folder, size_gb, results))
-        process.start()
-        row = results.get(timeout=1800)
-        process.join()
+        with ProcessPoolExecutor(1, mp_context=context) as own_process:
+            row = own_process.submit(_measure, kind, folder, size_gb).result()
         print(
             f"{kind:28}{row['arrow']:8.2f}s{row['put']:8.2f}s{row['ratio']:8.2f}"
             f"{row['again']:10.2f}s{row['read'] * 1e3:8.1f}ms{row['pass']:9.2f}s"
@@ -83,7 +82,7 @@ def _print_large(folder: Path, size_gb: float) -> None:
     print("ratio: median of put / arrow per round; peak of put: beyond the value itself.")
 
 
-def _measure(kind: str, folder: Path, size_gb: float, results: Any) -> None:
+def _measure(kind: str, folder: Path, size_gb: float) -> dict[str, float]:
     store = FileSystemStore(folder / "large")
     _warm_up(store, kind)
     row, ref = _measure_writing(store, folder, *_build_value(kind, size_gb))
@@ -91,7 +90,7 @@ def _measure(kind: str, folder: Path, size_gb: float, results: Any) -> None:
     read: Any = store.get(ref)
     row["pass"] = _seconds(read.sum)
     _remove(folder, ref)
-    results.put(row)
+    return row
 
 
 def _measure_writing(
@@ -100,17 +99,21 @@ def _measure_writing(
     before = _peak_mb()
     ref = store.put(value, type(value))
     peak = _peak_mb() - before
-    arrow, put = [], []
-    for _ in range(ROUNDS):
-        _remove(folder, ref)
-        arrow.append(_seconds(lambda: _write_with_arrow(folder, batch)))
-        _remove(folder, ref)
-        put.append(_seconds(lambda: store.put(value, type(value))))
-        os.sync()
+    actions: dict[str, Callable[[], object]] = {
+        "arrow": lambda: _write_with_arrow(folder, batch),
+        "put": lambda: store.put(value, type(value)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for number in range(ROUNDS):
+        for name in sorted(actions, reverse=number % 2 == 1):  # neither is always the first
+            _remove(folder, ref)
+            times[name].append(_seconds(actions[name]))
+    os.sync()
     return {
-        "arrow": statistics.median(arrow),
-        "put": statistics.median(put),
-        "ratio": statistics.median(p / a for p, a in zip(put, arrow, strict=True)),
+        **{name: statistics.median(found) for name, found in times.items()},
+        "ratio": statistics.median(
+            p / a for p, a in zip(times["put"], times["arrow"], strict=True)
+        ),
         "again": _seconds(lambda: store.put(value, type(value))),
         "peak": peak,
     }, ref

@@ -38,7 +38,8 @@ def branch(size: int) -> list[int]:
     if size <= 4:
         return [increase(i) for i in range(size - 1)]
     left = (size - 2) // 2
-    return join(branch(left), branch(size - 2 - left))
+    both: list[int] = join(branch(left), branch(size - 2 - left))
+    return both
 
 
 @sematic.func

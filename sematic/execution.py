@@ -183,11 +183,14 @@ def _refuse_foreign(futures: Iterable[Future], created: list[Future]) -> None:
 def _refuse_unused(
     created: list[Future], reached: Mapping[str, Future], function: Function[..., object]
 ) -> None:
-    for future in created:
-        if future.id not in reached:
-            name = future.function.__name__
-            raise UnusedFutureError(
-                f"The output of {function.__name__!r} does not depend on the output of  {name!r}, "
-                f"thus {name!r} will not be executed. See https://docs.sematic.dev/diving-deeper/"
-                "future-algebra#unused-futures for details on what you can do in this situation."
-            )
+    unused = [future for future in created if future.id not in reached]
+    if not unused:
+        return
+    # Not one that another unused one needs: that is not where the mistake is.
+    needed = _reachable([list(future.kwargs.values()) for future in unused])
+    name = next(f.function.__name__ for f in unused if f.id not in needed)
+    raise UnusedFutureError(
+        f"The output of {function.__name__!r} does not depend on the output of  {name!r}, "
+        f"thus {name!r} will not be executed. See https://docs.sematic.dev/diving-deeper/"
+        "future-algebra#unused-futures for details on what you can do in this situation."
+    )

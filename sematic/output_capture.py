@@ -1,16 +1,14 @@
 """What functions print, kept as the log of their run.
 
-In the driver Python's streams are teed, so that terminals, notebooks and debuggers keep working.
-In workers the file descriptors themselves are redirected, so that native code and child processes
-are heard too.
+Python's streams are teed, so that terminals, notebooks and debuggers keep working. Workers redirect
+their file descriptors: :mod:`sematic.ray_backend.worker_log`.
 """
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -138,37 +136,6 @@ def _stream_handlers() -> list[Any]:
         if isinstance(handler, logging.StreamHandler)
     }
     return list(handlers.values())
-
-
-@contextmanager
-def captured_descriptors(path: Path) -> Iterator[None]:
-    """Redirect file descriptors 1 and 2 of this process to ``path`` while the block runs.
-
-    The file is gone again if nothing was written. Not for several threads at once.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    _flush()
-    saved = [os.dup(1), os.dup(2)]
-    try:
-        os.dup2(target, 1)
-        os.dup2(target, 2)
-        yield
-    finally:
-        _flush()
-        for number, copy in zip((1, 2), saved, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
-        if os.fstat(target).st_size == 0:
-            with suppress(FileNotFoundError):  # nothing was printed: no log
-                path.unlink()
-        os.close(target)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()
 
 
 def _open_log(path: Path) -> BinaryIO:

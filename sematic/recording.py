@@ -2,13 +2,17 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from sematic.events import Change, Event
 from sematic.ports import Batch, Tracker
 
-# Long enough that events come in batches, short enough that nobody sees it.
-_LINGER_SECONDS = 0.02
+# How long events gather. Long enough that the recording takes a tenth of the time at most, short
+# enough that nobody sees it.
+_LEAST_LINGER_SECONDS = 0.02
+_MOST_LINGER_SECONDS = 0.2
+_LINGER_PER_WRITE = 10
 # How many events may wait in memory before the engine waits for the tracker.
 _MOST_WAITING = 10_000
 
@@ -36,6 +40,7 @@ class Recording:
         self._epoch = epoch
         self._on_error = on_error
         self._next_seq = 0
+        self._linger = _LEAST_LINGER_SECONDS
         self._error: BaseException | None = None
         self._items: queue.SimpleQueue[tuple[Event, list[Change]] | threading.Event | None] = (
             queue.SimpleQueue()
@@ -73,12 +78,15 @@ class Recording:
         open_ = True
         while open_:
             items = [self._items.get()]
-            self._urgent.wait(_LINGER_SECONDS)
+            self._urgent.wait(self._linger)
             self._urgent.clear()
             while not self._items.empty():
                 items.append(self._items.get())
             open_ = None not in items
+            began = time.monotonic()
             self._record([item for item in items if isinstance(item, tuple)])
+            wanted = _LINGER_PER_WRITE * (time.monotonic() - began)
+            self._linger = min(max(wanted, _LEAST_LINGER_SECONDS), _MOST_LINGER_SECONDS)
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()

@@ -4,17 +4,20 @@ A function travels as the path it can be imported from. Code itself travels only
 be imported: functions of ``__main__``, of notebook cells, and those defined inside of functions.
 """
 
-import hashlib
 import importlib
+import inspect
 import io
 import operator
 import pickle
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sematic.calls import ArtifactRef, Call, Outcome, Succeeded
+from sematic.errors import UnserializableValueError
 from sematic.function import Function, pickling_by_value
-from sematic.types.names import canonical_module, main_module_name, set_main_module_name
+from sematic.types.names import canonical_module, main_module_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +36,74 @@ class FunctionRef:
 
 
 class Packer:
-    """Turns data with functions inside into bytes; each function's code is pickled once."""
+    """Turns calls of one pipeline run into bytes; each function's code is pickled once."""
 
     def __init__(self) -> None:
-        self._refs: dict[int, tuple[Function[..., Any], FunctionRef]] = {}
+        self._packed: dict[int, tuple[Function[..., Any], bytes]] = {}
 
-    def pack(self, data: object) -> bytes:
-        """Bytes for :func:`unpack`.
+    def pack_call(
+        self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str
+    ) -> tuple[bytes, bytes]:
+        """A call and its function for :func:`unpack_call`. What executes it needs no more of it.
 
         Raises:
-            TypeError, pickle.PicklingError: a function's closure holds what cannot be pickled.
+            UnserializableValueError: the function cannot be sent to another process.
         """
-        buffer = io.BytesIO()
-        pickler = _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-        pickler.packer = self
-        pickler.dump((main_module_name(), data))
-        return buffer.getvalue()
+        parts = {name: _artifact_parts(ref) for name, ref in inputs.items()}
+        packed = pickle.dumps((call.run_id, call.root_id, parts, log_path), _PROTOCOL)
+        return packed, self.pack_function(call.function)
 
-    def reference(self, function: Function[..., Any]) -> FunctionRef:
-        """How another process finds ``function``."""
-        known = self._refs.get(id(function))
+    def knows(self, function: Function[..., Any]) -> bool:
+        """Whether the function was packed before."""
+        return id(function) in self._packed
+
+    def pack_function(self, function: Function[..., Any]) -> bytes:
+        """A function as bytes: the same ones each time."""
+        known = self._packed.get(id(function))
         if known is None:  # the function is kept too, so that its id stays its own
-            known = self._refs[id(function)] = (function, build_reference(function))
+            packed = pickle.dumps(build_reference(function), _PROTOCOL)
+            known = self._packed[id(function)] = (function, packed)
         return known[1]
+
+
+def unpack_call(packed: bytes, function: bytes) -> tuple[Call, dict[str, ArtifactRef], str]:
+    """A call to execute, its inputs and the path of its log, from what ``pack_call`` returned.
+
+    Raises:
+        ImportError: its function cannot be imported here.
+    """
+    run_id, root_id, parts, log_path = pickle.loads(packed)
+    known = _unpack_function(function)
+    call = Call(run_id, root_id, None, known, {}, known.options)
+    return call, {name: ArtifactRef(*ref) for name, ref in parts.items()}, log_path
+
+
+def pack_outcome(outcome: Outcome, started_at: float, ended_at: float) -> bytes:
+    """An outcome and its times, for :func:`unpack_outcome`.
+
+    Raises:
+        UnserializableValueError: a nested function cannot be sent to another process.
+    """
+    times = (started_at, ended_at)
+    if isinstance(outcome, Succeeded):  # most are: no classes, no imports, a tenth of the time
+        return pickle.dumps((*times, _artifact_parts(outcome.output)), _PROTOCOL)
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer, protocol=_PROTOCOL)
+    pickler.packer = Packer()
+    pickler.dump((*times, outcome))
+    return buffer.getvalue()
+
+
+def unpack_outcome(packed: bytes) -> tuple[Outcome, float, float]:
+    """Outcome, start and end, from what ``pack_outcome`` returned.
+
+    Raises:
+        ImportError: a nested function cannot be imported here.
+    """
+    started_at, ended_at, outcome = pickle.loads(packed)
+    if isinstance(outcome, tuple):
+        outcome = Succeeded(ArtifactRef(*outcome))
+    return outcome, started_at, ended_at
 
 
 class _Pickler(pickle.Pickler):
@@ -63,21 +111,26 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Function):
-            return load_function, (self.packer.reference(obj),)
+            return _unpack_function, (self.packer.pack_function(obj),)
         return NotImplemented
 
 
-def unpack(data: bytes) -> Any:
-    """What was packed, in a process that knows the real name of the other's ``__main__``."""
-    _, value = pickle.loads(data)
-    return value
+_PROTOCOL = pickle.HIGHEST_PROTOCOL
 
 
-def adopt_main(data: bytes) -> Any:
-    """As :func:`unpack`, in a worker: takes over the driver's name for its ``__main__``."""
-    main_name, value = pickle.loads(data)
-    set_main_module_name(main_name)
-    return value
+def _artifact_parts(ref: ArtifactRef) -> tuple[Any, ...]:
+    return (ref.id, ref.codec, ref.type, ref.size, ref.payload, ref.summary)
+
+
+def _unpack_function(packed: bytes) -> Function[..., Any]:
+    known = _functions.get(packed)
+    if known is None:
+        known = _functions[packed] = load_function(pickle.loads(packed))
+    return known
+
+
+# By their packed references: most calls are of a few functions.
+_functions: dict[bytes, Function[..., Any]] = {}
 
 
 def build_reference(function: Function[..., Any]) -> FunctionRef:
@@ -100,13 +153,8 @@ def load_function(ref: FunctionRef) -> Function[..., Any]:
         own = _find(sys.modules["__main__"], ref.qualname)
         if isinstance(own, Function):
             return own
-    key = hashlib.sha1(ref.code).digest()
-    if key not in _loaded:
-        _loaded[key] = pickle.loads(ref.code)
-    return _loaded[key]
-
-
-_loaded: dict[bytes, Function[..., Any]] = {}
+    function: Function[..., Any] = pickle.loads(ref.code)
+    return function
 
 
 def _pickle_code(function: Function[..., Any]) -> bytes:
@@ -115,8 +163,28 @@ def _pickle_code(function: Function[..., Any]) -> bytes:
     token = pickling_by_value.set(True)
     try:
         return bytes(cloudpickle.dumps(function))
+    except Exception as error:  # whatever the __reduce__ of somebody's object raises
+        raise UnserializableValueError(
+            f"{function!r} cannot be sent to another process: {_culprit(function, error)} Make it "
+            "inside of the function, or move the function to a module that can be imported."
+        ) from error
     finally:
         pickling_by_value.reset(token)
+
+
+def _culprit(function: Function[..., Any], error: Exception) -> str:
+    """Which variable of a function cannot be pickled, in a sentence."""
+    import cloudpickle
+
+    variables = inspect.getclosurevars(function.func)
+    for name, value in {**variables.globals, **variables.nonlocals}.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception as its_error:  # noqa: BLE001
+            # As above.
+            kind = type(value).__qualname__
+            return f"its variable {name!r}, a {kind}, cannot be pickled ({its_error})."
+    return f"it cannot be pickled ({error})."
 
 
 def _import_function(module: str, qualname: str) -> Function[..., Any]:

@@ -43,14 +43,21 @@ SIGNS: Mapping[str, Sign] = {
 """By the name of a run's state or a pipeline run's status, in the order of lists."""
 
 
-def count_states(counts: Mapping[RunState, int]) -> str:
-    """How many runs are in each state, e.g. ``"3 done, 1 failed"``."""
+def count_states(counts: Mapping[RunState, int], *, abandoned: bool = False) -> str:
+    """How many runs are in each state, e.g. ``"3 done, 1 failed"``.
+
+    Args:
+        counts: by state.
+        abandoned: whether nobody drives the runs any more: then none is running or waiting.
+    """
+    states = [RunState(name) for name in SIGNS if name in RunState.__members__]
     parts = [
-        f"{counts[RunState(state)]:,} {sign.word}"
-        for state, sign in SIGNS.items()
-        if state in RunState.__members__ and counts.get(RunState(state))
+        f"{counts[state]:,} {SIGNS[state.value].word}"
+        for state in states
+        if counts.get(state) and (state.is_terminal or not abandoned)
     ]
-    return ", ".join(parts)
+    unfinished = sum(counts.get(state, 0) for state in states if not state.is_terminal)
+    return ", ".join([*parts, f"{unfinished:,} unfinished"] if abandoned and unfinished else parts)
 
 
 def short_id(full: str) -> str:
@@ -60,8 +67,10 @@ def short_id(full: str) -> str:
 
 def format_duration(seconds: float) -> str:
     """Two figures that matter, e.g. ``"12 ms"``, ``"1.2 s"``, ``"3 min 05 s"``."""
+    if seconds < 0.00005:
+        return "<0.1 ms"
     if seconds < 0.9995:
-        return f"{max(seconds, 0) * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
+        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
     if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

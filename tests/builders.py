@@ -36,7 +36,9 @@ def real() -> float:
     return 1.0
 
 
-def artifact(name: object = "value", *, type_: str = "int", payload: str | None = "1") -> ArtifactRef:
+def artifact(
+    name: object = "value", *, type_: str = "int", payload: str | None = "1"
+) -> ArtifactRef:
     digest = hashlib.sha1(f"{name}:{type_}".encode()).hexdigest()
     return ArtifactRef(id=digest, codec="plain", type=type_, size=1, payload=payload)
 
@@ -50,6 +52,7 @@ def call(
     function: Function[..., object] = integer,
     standalone: bool = False,
     retry: RetrySettings | None = None,
+    cache: bool = False,
 ) -> Call:
     """A call; its inputs are the outputs of ``needs`` unless they are given."""
     return Call(
@@ -60,7 +63,7 @@ def call(
         inputs={f"x{i}": OutputOf(need) for i, need in enumerate(needs)}
         if inputs is None
         else inputs,
-        options=CallOptions(name=run_id, standalone=standalone, retry=retry),
+        options=CallOptions(name=run_id, standalone=standalone, retry=retry, cache=cache),
     )
 
 

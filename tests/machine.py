@@ -12,7 +12,9 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     Instruction,
+    LookUpOutput,
     OutputEvaluated,
+    OutputLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
@@ -41,6 +43,8 @@ def in_words(instruction: Instruction) -> str:
             return f"evaluate inputs of {made.run_id}"
         case EvaluateOutput(made):
             return f"evaluate output of {made.run_id}"
+        case LookUpOutput(made):
+            return f"look up {made.run_id}"
         case EndPipeline(status):
             return f"end {status.value}"
 
@@ -91,6 +95,11 @@ class Pipeline:
 
     def output(self, run_id: str) -> list[str]:
         return self.send(OutputEvaluated(self.at, run_id, artifact(run_id)))
+
+    def looked_up(self, run_id: str, original_id: str | None = None) -> list[str]:
+        """The cache was asked; ``original_id`` is the run whose output it had."""
+        output = artifact(original_id) if original_id else None
+        return self.send(OutputLookedUp(self.at, run_id, output, original_id))
 
     def evaluation_fails(self, run_id: str) -> list[str]:
         return self.send(EvaluationFailed(self.at, run_id, error("no such item")))

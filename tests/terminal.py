@@ -17,10 +17,15 @@ _TOKEN = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])|\x1b([78D])|(\r)|(\n)|([^\x1b\r\
 
 
 class Screen:
-    """Draws what a program writes, as far as it uses what the package uses."""
+    """Draws what a program writes, as far as it uses what the package uses.
 
-    def __init__(self, columns: int = 80, lines: int = 24) -> None:
+    Args:
+        wraps: whether longer lines are broken; else they are an error.
+    """
+
+    def __init__(self, columns: int = 80, lines: int = 24, *, wraps: bool = False) -> None:
         self.columns = columns
+        self._wraps = wraps
         self.rows = [""] * lines
         self._row = self._column = 0
         self._saved = (0, 0)
@@ -51,8 +56,15 @@ class Screen:
                 self._write(plain)
 
     def _write(self, text: str) -> None:
+        room = self.columns - self._column
+        if len(text) > room:
+            assert self._wraps, f"a line is too long: {self.rows[self._row]}{text}"
+            self._write(text[:room])
+            self._down()
+            self._column = 0
+            self._write(text[room:])
+            return
         row = self.rows[self._row].ljust(self._column)
-        assert self._column + len(text) <= self.columns, f"a line is too long: {row}{text}"
         self.rows[self._row] = row[: self._column] + text + row[self._column + len(text) :]
         self._column += len(text)
 
@@ -86,6 +98,7 @@ class Terminal:
     Args:
         program: its source, or the arguments of Python.
         stdout: a file to write standard output to, in place of the terminal.
+        wraps: see :class:`Screen`.
     """
 
     def __init__(
@@ -95,13 +108,18 @@ class Terminal:
         columns: int = 80,
         lines: int = 24,
         stdout: Path | None = None,
+        wraps: bool = False,
     ) -> None:
-        self.screen = Screen(columns, lines)
+        self.screen = Screen(columns, lines, wraps=wraps)
         self.written = ""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         arguments = ["-c", program] if isinstance(program, str) else list(program)
-        environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {
+            **os.environ,
+            "TERM": "xterm-256color",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
         for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
             environment.pop(name, None)
         output = open(stdout, "wb") if stdout else None  # noqa: SIM115  closed below

@@ -13,6 +13,8 @@ from types import TracebackType
 import click
 from click.shell_completion import CompletionItem
 
+from sematic.errors import CancellationError
+
 _EXAMPLES = "sematic.examples"
 
 
@@ -46,7 +48,7 @@ def run(target: str, arguments: tuple[str, ...]) -> None:
         sys.argv = [target, *arguments]
         try:
             execute()
-        except SystemExit:
+        except (SystemExit, CancellationError):  # of the latter one line says all
             raise
         except BaseException as error:  # noqa: BLE001  whatever the script raises is shown
             _explain_missing_package(error, target)
@@ -132,10 +134,9 @@ def _python_state() -> Iterator[None]:
 
 
 def _explain_missing_package(error: BaseException, target: str) -> None:
-    missing = getattr(error, "name", None)
-    if not isinstance(error, ModuleNotFoundError) or not target.startswith("examples/"):
-        return
-    if missing is None or missing.partition(".")[0] == "sematic":
+    missing = (getattr(error, "name", None) or "").partition(".")[0]
+    is_example = target.startswith("examples/")
+    if not isinstance(error, ModuleNotFoundError) or not is_example or missing in ("", "sematic"):
         return
     raise click.ClickException(
         f"{target} needs a package that is not installed ({missing}). Install what the examples "

@@ -81,7 +81,7 @@ def _row(
         Cell(f"{screen.sign(status)} {status}", SIGNS[status].colour),
         Cell(started),
         Cell(format_duration(last_time(run, now) - run.created_at)),
-        Cell(count_states(counts)),
+        Cell(count_states(counts, abandoned=run.driver_lost)),
     ]
 
 

@@ -137,18 +137,19 @@ def _facts(pairs: Sequence[tuple[str, str | None]], screen: Screen) -> list[str]
 def _pipeline_header(view: _View, environment: Mapping[str, Any]) -> list[str]:
     run, screen = view.pipeline_run, view.screen
     took = format_duration(last_time(run, view.now) - run.created_at)
-    preposition = "for" if run.ended_at is None else "in"
+    preposition = "after" if run.driver_lost else "for" if run.ended_at is None else "in"
     rest = f"{preposition} {took}"
     facts = [
         ("id", run.root_id),
         ("function", run.function_path),
         ("started", f"{format_time(run.created_at)} ({format_age(run.created_at, view.now)})"),
         ("ended", format_time(run.ended_at) if run.ended_at else None),
-        ("runs", count_states(_count(view.runs))),
+        ("runs", count_states(_count(view.runs), abandoned=run.driver_lost)),
         ("command", environment.get("command")),
         ("directory", environment.get("directory")),
         ("git", _git(environment.get("git"))),
         ("with", _versions(run, environment)),
+        *(_origin(root) for root in view.runs[:1]),
         ("reason", _reason(run, view)),
     ]
     return [_headline(screen, run.shown_status, run.name, rest), *_facts(facts, screen)]
@@ -182,8 +183,8 @@ def _reason(run: "PipelineRunRow", view: _View) -> str | None:
     """Why it ended as it did: the run that failed first, or what is recorded."""
     if run.driver_lost:
         return (
-            f"process {run.driver.get('pid')}, which drove it, is gone; it was heard of "
-            f"{format_age(run.updated_at, view.now)} for the last time"
+            f"process {run.driver.get('pid')}, which drove it, is gone; last heard of "
+            f"{format_age(run.updated_at, view.now)}"
         )
     failed = [r for r in view.runs if r.state is RunState.FAILED and r.failed_at is not None]
     if not failed:
@@ -218,11 +219,16 @@ def _run_header(view: _View, run: "RunRow") -> list[str]:
         ("attempts", str(run.attempt) if run.attempt > 1 else None),
         ("standalone", "yes" if run.standalone else None),
         ("options", _options(run)),
-        ("reused", f"the output of run {run.original_run_id}" if run.original_run_id else None),
+        _origin(run),
         ("reason", run.reason),
     ]
     rest = f"{preposition} {took}" if took else ""
     return [_headline(view.screen, run.state.value, run.name, rest), *_facts(facts, view.screen)]
+
+
+def _origin(run: "RunRow") -> tuple[str, str | None]:
+    label = "cached" if run.cache_key else "reused"
+    return label, f"the output of run {run.original_run_id}" if run.original_run_id else None
 
 
 def _options(run: "RunRow") -> str | None:
@@ -280,20 +286,21 @@ def _tree_row(line: TreeLine, view: _View) -> list[Cell]:
     run, screen = line.run, view.screen
     if run is None:
         return [Cell(line.stem + line.summary, "bright_black"), *[Cell("")] * 4]
-    sign = SIGNS[run.state.value]
+    abandoned = view.pipeline_run.driver_lost and not run.state.is_terminal
+    colour = "bright_black" if abandoned else SIGNS[run.state.value].colour
     return [
-        Cell(f"{line.stem}{screen.sign(run.state.value)} {run.name}", sign.colour),
+        Cell(f"{line.stem}{screen.sign(run.state.value)} {run.name}", colour),
         Cell(screen.id(run.id), "yellow"),
-        Cell(run.state.value, sign.colour),
+        Cell(run.state.value, colour),
         Cell(view.duration(run)),
-        Cell(_notes(run)),
+        Cell(_notes(run, abandoned=abandoned)),
     ]
 
 
-def _notes(run: "RunRow") -> str:
-    parts = []
+def _notes(run: "RunRow", *, abandoned: bool) -> str:
+    parts = ["unfinished"] if abandoned else []
     if run.original_run_id is not None:
-        parts.append("cached")
+        parts.append(_origin(run)[0])
     if run.attempt > 1:
         parts.append(f"attempt {run.attempt}")
     if run.error is not None:

@@ -1,33 +1,20 @@
 """Which Ray a pipeline run uses, from its start to its end."""
 
 import os
-import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from sematic.errors import InfrastructureError
-
-# Set while our own Ray starts and runs, so that nothing of it gets in the user's way.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # no reports
-    "RAY_SCHEDULER_EVENTS": "0",  # no "(autoscaler +5s)" lines
-    "RAY_ENABLE_AUTO_CONNECT": "0",  # no second Ray where two threads come at once
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # no warning where no GPU is asked for
-    "RAY_task_oom_retries": "0",  # out of memory is told; the engine decides what runs again
-    # Loopback is open to every user of the machine. In the environment, so that Ray does not
-    # write a token to the user's home; the same in all of the process's life, as Ray keeps it.
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
-}
+from sematic.ray_backend.own_ray import RaySession, is_copy_of_parent
 
 
 class LocalRay:
     """Ray on this machine, for as long as somebody needs it.
 
     Uses a Ray that the process has already, connects to ``address`` where one is given, else
-    starts one of its own that listens on loopback only. Whatever it started or connected, it
-    ends. Several pipeline runs of one process share it.
+    starts one of its own. Whatever it started or connected, it ends; a Ray that was there is left
+    as it is. Several pipeline runs of one process share it.
 
     Args:
         address: of a running Ray, as ``ray.init`` takes it.
@@ -37,7 +24,7 @@ class LocalRay:
     def __init__(
         self, address: str | None = None, announce: Callable[[str], None] | None = None
     ) -> None:
-        self._address = address
+        self._address = None if address == "local" else address
         self._announce = announce
         self._entered = False
 
@@ -47,16 +34,22 @@ class LocalRay:
         Raises:
             InfrastructureError: Ray cannot be started or reached.
         """
-        before = dict(os.environ)
-        import ray
-
+        environment = dict(os.environ)  # importing Ray changes it
+        ray = _import_ray()
         with _lock:
+            if is_copy_of_parent(ray):
+                raise InfrastructureError(
+                    "This process was forked from one in which Ray was running, and Ray does not "
+                    "work in such a process. Start it in another way: with multiprocessing's "
+                    '"spawn" method, or with subprocess.'
+                )
             if _shared.users or not ray.is_initialized():
                 if not _shared.users:
                     self._tell()
-                    _shared.start(self._address, before)
+                    _shared.start(self._address, environment)
                 _shared.users += 1
                 self._entered = True
+            self._check_address(ray)
         return ray
 
     def leave(self) -> None:
@@ -77,6 +70,17 @@ class LocalRay:
         else:
             self._announce("Starting Ray on this machine for standalone functions ...")
 
+    def _check_address(self, ray: Any) -> None:
+        """A process has one Ray at a time: it must be the one that is asked for."""
+        if self._address is None or self._address == "auto" or "://" in self._address:
+            return
+        connected = ray.get_runtime_context().gcs_address
+        if self._address != connected:
+            raise InfrastructureError(
+                f"This process uses the Ray at {connected} already, and cannot use the one at "
+                f"{self._address} too. Call ray.shutdown() first, or leave ray_address out."
+            )
+
 
 class _RayThread:
     """The thread that starts Ray and lives as long: Ray dies with the thread that started it."""
@@ -88,90 +92,59 @@ class _RayThread:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, address: str | None, before: dict[str, str]) -> None:
+    def start(self, address: str | None, environment: dict[str, str]) -> None:
         self._stop.clear()
         self._ready.clear()
         self._error = None
+        session = RaySession(address, environment)
         self._thread = threading.Thread(
-            target=self._live, args=(address, before), name="sematic-ray", daemon=True
+            target=self._live, args=(session,), name="sematic-ray", daemon=True
         )
         self._thread.start()
         self._ready.wait()
         if self._error is not None:
-            raise InfrastructureError(f"Ray could not be started: {self._error}") from self._error
+            what = f"Ray at {address} cannot be used" if address else "Ray cannot be started"
+            raise InfrastructureError(f"{what}: {self._error}") from self._error
 
     def stop(self) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
-    def _live(self, address: str | None, before: dict[str, str]) -> None:
-        import ray
-
+    def _live(self, session: RaySession) -> None:
         try:
-            _init(ray, address)
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for us
+            session.start()
+        except BaseException as error:  # noqa: BLE001
+            # Raised again by whoever waits for us.
             self._error = error
-            _restore(before)
             return
         finally:
             self._ready.set()
         self._stop.wait()
-        ray.shutdown()
-        _restore(before)
+        session.stop()
 
 
 _lock = threading.Lock()
 _shared = _RayThread()
 
 
-def _init(ray: Any, address: str | None) -> None:
-    if address is not None:
-        ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-        return
-    os.environ.update({k: v for k, v in _QUIET.items() if k not in os.environ})
-    with _on_loopback():
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            logging_level="ERROR",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
+def _reset_in_fork() -> None:
+    """What the parent shares is not ours, and its lock may be held by a thread that is gone."""
+    global _lock, _shared
+    _lock, _shared = threading.Lock(), _RayThread()
 
 
-@contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Let Ray listen on 127.0.0.1 only, as it does on macOS.
+os.register_at_fork(after_in_child=_reset_in_fork)
 
-    On Linux it takes that address for "find the one that other machines reach" and listens on all
-    interfaces; this constant is the only switch.
-    """
-    from ray._private import ray_constants
 
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
+def _import_ray() -> Any:
     try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
+        import ray
+    except ImportError as error:
+        raise InfrastructureError(f"Ray cannot be imported: {error}") from error
+    return ray
 
 
-def _restore(before: dict[str, str]) -> None:
-    """Take back what we and ``ray.init`` did to the environment; the user's changes stay."""
-    for name in set(os.environ) - set(before):
-        if name.startswith("RAY_"):
-            del os.environ[name]
-    for name, value in before.items():
-        if name.startswith("RAY_") and os.environ.get(name) != value:
-            os.environ[name] = value
-
-
-def read_capacity(ray: Any) -> dict[str, float]:
-    """The most that any one alive node has of each resource, under Ray's names."""
-    most: dict[str, float] = {}
-    for node in ray.nodes():
-        if node["Alive"]:
-            for name, amount in node["Resources"].items():
-                most[name] = max(most.get(name, 0.0), amount)
-    return most
+def read_capacities(ray: Any) -> list[dict[str, float]]:
+    """All resources of each alive node, free or in use, under Ray's names."""
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]

@@ -1,6 +1,5 @@
 """RayExecutor: executes standalone calls as Ray tasks."""
 
-import pickle
 import queue
 import threading
 import time
@@ -8,22 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sematic.calls import ErrorRecord, Failed
+from sematic.calls import Call, ErrorRecord, Failed
 from sematic.error_records import build_error_record
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.log_files import log_path
 from sematic.ports import ArtifactStore, Clock
-from sematic.ray_backend.cluster import LocalRay, read_capacity
-from sematic.ray_backend.losses import describe_loss
-from sematic.ray_backend.remote import execute_remotely
-from sematic.ray_backend.resources import RayOptions, clamp, ignored_fields, ray_options
-from sematic.resources import ResourceRequirements
-from sematic.shipping import Packer, unpack
+from sematic.ray_backend.cluster import LocalRay
+from sematic.ray_backend.losses import STOPPED, count_oom_kills, describe_loss
+from sematic.ray_backend.submission import Submission
+from sematic.ray_backend.worker_log import recover_log, remove_spools
+from sematic.shipping import unpack_outcome
 
 # How long a task that was asked to end may take before its worker is killed.
 _GRACE_SECONDS = 2.0
+_MOST_QUICK = 16
 
 Report = Callable[[Event], None]
+Key = tuple[str, int]  # run id, attempt
 
 
 class RayExecutor:
@@ -38,7 +38,8 @@ class RayExecutor:
         clock: seconds since the epoch, UTC.
         log_directory: where the calls' output goes.
         warn: told one sentence where a requirement means nothing or cannot be met here.
-        on_ready: called once in the executor's thread when Ray is up.
+        on_ready: called once, in the executor's thread, with the ``ray`` module when Ray is up.
+            What it returns is called before Ray is left.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class RayExecutor:
         clock: Clock,
         log_directory: Path,
         warn: Callable[[str], None],
-        on_ready: Callable[[Any], None],
+        on_ready: Callable[[Any], Callable[[], None]],
     ) -> None:
         self._store = store
         self._cluster = ray
@@ -57,35 +58,58 @@ class RayExecutor:
         self._log_directory = log_directory
         self._warn = warn
         self._on_ready = on_ready
+        self._before_leaving: Callable[[], None] | None = None
         self._commands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._ray: Any = None
-        self._tasks: dict[tuple[str, int], Any] = {}  # object refs
-        self._stopping: dict[tuple[str, int], float] = {}  # when to kill, monotonic seconds
-        self._remotes: dict[RayOptions, Any] = {}
-        self._remote_of: dict[int, tuple[Any, Any]] = {}  # by id of requirements, which it keeps
-        self._warned: set[str] = set()
-        self._packer = Packer()
+        self._submission: Submission | None = None
+        self._oom_kills = 0
+        self._tasks: dict[Key, Any] = {}  # object refs
+        self._unwanted: set[Key] = set()
+        self._kill_at: dict[Key, float] = {}  # monotonic seconds
+        self._root_id: str | None = None
 
     def start(self, start: StartCall, report: Report) -> None:
         """Submit an attempt as a task."""
         if self._thread is None:
+            self._root_id = start.call.root_id
             self._thread = threading.Thread(
                 target=self._work, name="sematic-ray-executor", daemon=True
             )
             self._thread.start()
-        self._commands.put(lambda: self._submit(start, report))
+        submission = self._submission
+        if submission is not None and self._is_quick(submission, start):
+            self._submit(start, report)
+        else:
+            self._commands.put(lambda: self._submit(start, report))
 
     def stop(self, stop: StopCall) -> None:
         """Interrupt an attempt, and kill its worker where that does not help in time."""
-        self._commands.put(lambda: self._cancel(stop.call.run_id, stop.attempt))
+        key = (stop.call.run_id, stop.attempt)
+        self._unwanted.add(key)
+        self._commands.put(lambda: self._cancel(key))
 
     def close(self) -> None:
         """End the thread and leave Ray as it was found."""
         if self._thread is not None:
             self._commands.put(None)
             self._thread.join()
+        if self._before_leaving is not None:
+            self._before_leaving()
         self._cluster.leave()
+        if self._root_id is not None:
+            remove_spools(self._log_directory / self._root_id)
+
+    def _is_quick(self, submission: Submission, start: StartCall) -> bool:
+        """Whether it takes less to submit an attempt at once than to ask the thread to.
+
+        Not for one of many: with as many tasks on their way, nobody waits for the next one.
+        """
+        return (
+            len(self._tasks) < _MOST_QUICK
+            and self._commands.empty()
+            and submission.knows(start.call)
+        )
 
     # --- the executor's thread ---------------------------------------------------------------
 
@@ -102,86 +126,79 @@ class RayExecutor:
 
     def _submit(self, start: StartCall, report: Report) -> None:
         call, attempt = start.call, start.attempt
+        key = (call.run_id, attempt)
         try:
-            if self._ray is None:
-                self._connect()
-            path = log_path(self._log_directory, call.root_id, call.run_id, attempt)
-            packed = self._packer.pack((call, dict(start.inputs), path))
-            remote = self._remote(call.options.resource_requirements)
-            ref = remote.remote(packed, self._context)
-        except Exception as error:  # noqa: BLE001 - it must be reported, whatever it is
-            ended = Failed(build_error_record(error), error)
+            submission = self._submission or self._connect()
+            if key in self._unwanted:
+                report(CallLost(self._clock(), *key, STOPPED))
+                return
+            path = str(log_path(self._log_directory, call.root_id, *key))
+            ref = submission.submit(call, start.inputs, log_path=path)
+        except Exception as error:  # noqa: BLE001
+            # It must be reported, whatever it is.
             now = self._clock()
-            report(CallEnded(now, call.run_id, attempt, ended, started_at=now, ended_at=now))
+            report(_failed(now, key, error))
             return
-        self._tasks[call.run_id, attempt] = ref
-        ref.future().add_done_callback(lambda done: report(self._ended(call.run_id, attempt, done)))
+        self._tasks[key] = ref
+        # Half of what ref.future() costs. Called once, from a thread of Ray's, with what the task
+        # returned or with the exception that Ray has in its place.
+        ref._on_completed(lambda result: report(self._ended(key, call, result)))
 
-    def _connect(self) -> None:
+    def _connect(self) -> Submission:
         ray = self._cluster.enter()
-        self._capacity = read_capacity(ray)
-        self._generic = ray.remote(execute_remotely)
-        self._context = pickle.dumps(self._store)
+        self._submission = Submission(ray, self._store, warn=self._warn)
+        self._before_leaving = self._on_ready(ray)
+        self._oom_kills = count_oom_kills()
         self._ray = ray
-        self._on_ready(ray)
+        return self._submission
 
-    def _remote(self, requirements: ResourceRequirements | None) -> Any:
-        """The remote function with the Ray options of some requirements; made once for each."""
-        known = self._remote_of.get(id(requirements))
-        if known is None:
-            known = (requirements, self._build_remote(requirements))
-            self._remote_of[id(requirements)] = known
-        return known[1]
-
-    def _build_remote(self, requirements: ResourceRequirements | None) -> Any:
-        options, clamped = clamp(ray_options(requirements), self._capacity)
-        if requirements is not None:
-            for sentence in (*clamped, *ignored_fields(requirements)):
-                if sentence not in self._warned:
-                    self._warned.add(sentence)
-                    self._warn(sentence)
-        if options not in self._remotes:
-            arguments = options.as_arguments()
-            self._remotes[options] = self._generic.options(max_retries=0, **arguments)
-        return self._remotes[options]
-
-    def _cancel(self, run_id: str, attempt: int) -> None:
-        ref = self._tasks.get((run_id, attempt))
-        if ref is None or (run_id, attempt) in self._stopping:
-            return
-        self._stopping[run_id, attempt] = time.monotonic() + _GRACE_SECONDS
-        self._ray.cancel(ref)
+    def _cancel(self, key: Key) -> None:
+        ref = self._tasks.get(key)
+        if ref is not None and key not in self._kill_at:
+            self._kill_at[key] = time.monotonic() + _GRACE_SECONDS
+            self._ray.cancel(ref)
 
     def _seconds_to_next_kill(self) -> float | None:
-        if not self._stopping:
+        if not self._kill_at:
             return None
-        return max(0.0, min(self._stopping.values()) - time.monotonic())
+        return max(0.0, min(self._kill_at.values()) - time.monotonic())
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
-        for key, kill_at in list(self._stopping.items()):
+        for key, kill_at in list(self._kill_at.items()):
             ref = self._tasks.get(key)
             if ref is None:
-                del self._stopping[key]
+                del self._kill_at[key]
             elif kill_at <= now:  # again and again: a kill that comes too early is forgotten
-                self._stopping[key] = now + _GRACE_SECONDS
+                self._kill_at[key] = now + _GRACE_SECONDS
                 self._ray.cancel(ref, force=True)
 
     # --- Ray's threads -----------------------------------------------------------------------
 
-    def _ended(self, run_id: str, attempt: int, done: Any) -> Event:
+    def _ended(self, key: Key, call: Call, result: Any) -> Event:
+        """What became of an attempt. It must not raise: nobody else would report it."""
         now = self._clock()
-        stopped = (run_id, attempt) in self._stopping
-        self._tasks.pop((run_id, attempt), None)
-        error = done.exception()
-        if error is not None:
-            return CallLost(now, run_id, attempt, describe_loss(error, stopped=stopped))
+        self._tasks.pop(key, None)
+        stopped = key in self._unwanted
         try:
-            outcome, started_at, ended_at = unpack(done.result())
-        except Exception as broken:  # noqa: BLE001
-            # E.g. a nested function that the driver cannot import.
-            outcome, started_at, ended_at = Failed(build_error_record(broken), broken), now, now
-        if isinstance(outcome, Failed) and stopped:
-            interrupted = ErrorRecord("sematic.errors.CancellationError", "The call was stopped.")
-            return CallLost(now, run_id, attempt, interrupted)
-        return CallEnded(now, run_id, attempt, outcome, started_at=started_at, ended_at=ended_at)
+            if not isinstance(result, bytes):
+                error = self._loss(key, call, result)
+                return CallLost(now, *key, STOPPED if stopped else error)
+            outcome, started_at, ended_at = unpack_outcome(result)
+        except BaseException as error:  # noqa: BLE001
+            # E.g. a nested function whose module the driver cannot import.
+            return _failed(now, key, error)
+        if stopped and isinstance(outcome, Failed):
+            return CallLost(now, *key, STOPPED)
+        return CallEnded(now, *key, outcome, started_at=started_at, ended_at=ended_at)
+
+    def _loss(self, key: Key, call: Call, error: Any) -> ErrorRecord:
+        path = log_path(self._log_directory, call.root_id, *key)
+        recover_log(path)
+        kills, self._oom_kills = self._oom_kills, count_oom_kills()
+        return describe_loss(error, log=path, out_of_memory=self._oom_kills > kills)
+
+
+def _failed(now: float, key: Key, error: BaseException) -> CallEnded:
+    outcome = Failed(build_error_record(error), error)
+    return CallEnded(now, *key, outcome, started_at=now, ended_at=now)

@@ -1,55 +1,135 @@
 """What runs in a Ray worker."""
 
+import os
 import pickle
+import sys
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeAlias
 
 from sematic.calls import Failed, Outcome
 from sematic.error_records import build_error_record
 from sematic.execution import execute_call
-from sematic.output_capture import captured_descriptors
-from sematic.shipping import Packer, adopt_main
+from sematic.ports import ArtifactStore
+from sematic.ray_backend.worker_log import WorkerLog
+from sematic.shipping import pack_outcome, unpack_call
+from sematic.types.names import main_module_name, set_main_module_name
+
+FunctionBytes: TypeAlias = bytes | list[Any]
+"""A packed function, or a list with the reference of a Ray object that is one."""
 
 
-def execute_remotely(packed: bytes, context: bytes) -> bytes:
+def build_context(store: ArtifactStore) -> bytes:
+    """What the workers of a pipeline run have in common with its driver, as bytes."""
+    paths = [os.path.abspath(path) for path in sys.path]
+    return pickle.dumps((store, main_module_name(), paths, os.getcwd()))
+
+
+def execute_remotely(packed: bytes, function: FunctionBytes, context: bytes) -> bytes:
     """Execute one call in a worker process.
 
     Args:
-        packed: ``(call, inputs, log path)``, see :mod:`sematic.shipping`.
-        context: the pickled artifact store; the same bytes for every call of a pipeline run.
+        packed: a call, see :mod:`sematic.shipping`.
+        function: its function.
+        context: from :func:`build_context`; the same bytes for every call of a pipeline run.
 
     Returns:
-        ``(outcome, started_at, ended_at)``, packed. It never raises for what user code does.
+        The outcome, packed. It never raises for what user code does.
     """
     started_at = time.time()
-    outcome = _execute(packed, context)
+    outcome = _execute(packed, function, context)
     ended_at = time.time()
     try:
-        return Packer().pack((outcome, started_at, ended_at))
+        return pack_outcome(outcome, started_at, ended_at)
     except Exception as error:  # noqa: BLE001
         # A closure among the returned calls that cannot be pickled.
         failed = Failed(build_error_record(error, pickled=True))
-        return Packer().pack((failed, started_at, ended_at))
+        return pack_outcome(failed, started_at, ended_at)
 
 
-def _execute(packed: bytes, context: bytes) -> Outcome:
+def _execute(packed: bytes, function: FunctionBytes, context: bytes) -> Outcome:
     try:
-        call, inputs, log_path = adopt_main(packed)
-        store = _load_store(context)
-    except Exception as error:  # noqa: BLE001 - a module that is missing here, above all
+        store = _enter_context(context)
+        call, inputs, log_path = unpack_call(packed, _fetch(function))
+        with _log.capture(log_path), _no_terminal():
+            outcome = execute_call(call, inputs, store=store, remote=True)
+    except Exception as error:  # noqa: BLE001
+        # A module that is missing here, above all.
         return Failed(build_error_record(error, pickled=True))
-    with captured_descriptors(log_path):
-        outcome = execute_call(call, inputs, store=store, remote=True)
     if isinstance(outcome, Failed):
         return Failed(outcome.error)  # the exception itself stays here, its record travels
     return outcome
 
 
-_stores: dict[bytes, Any] = {}
+_log = WorkerLog()
+_contexts: dict[bytes, tuple[ArtifactStore, str]] = {}
 
 
-def _load_store(context: bytes) -> Any:
-    if context not in _stores:
-        _stores.clear()  # a worker serves one pipeline run after the other
-        _stores[context] = pickle.loads(context)
-    return _stores[context]
+def _enter_context(context: bytes) -> ArtifactStore:
+    """Make this process see modules and files as the driver does; returns the store."""
+    if context not in _contexts:
+        _contexts.clear()  # a worker serves one pipeline run after the other
+        store, main_name, paths, directory = pickle.loads(context)
+        set_main_module_name(main_name)
+        known = [path for path in paths if os.path.exists(path)]
+        sys.path[:] = [*known, *(path for path in sys.path if path not in known)]
+        _contexts[context] = (store, directory)
+    store, directory = _contexts[context]
+    with suppress(OSError):  # on another machine there may be none of this name
+        os.chdir(directory)
+    return store
+
+
+_fetched: dict[str, bytes] = {}
+
+
+def _fetch(function: FunctionBytes) -> bytes:
+    """A packed function; one that travels as a Ray object is fetched once."""
+    if not isinstance(function, list):
+        return function
+    import ray
+
+    (ref,) = function
+    key: str = ref.hex()
+    if key not in _fetched:
+        code: Any = ray.get(ref)
+        _fetched[key] = code
+    return _fetched[key]
+
+
+class _NoTerminal:
+    """Stands in for stdin, which is at its end here: says what to do instead."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.__stdin__, name)
+
+    def readline(self, *_: Any) -> str:
+        raise EOFError(_NO_TERMINAL.format("input()"))
+
+
+_NO_TERMINAL = (
+    "{} does not work in a standalone function: it runs in a process of its own, without a "
+    "terminal. Make the call inline to use it: function(...).set(standalone=False)."
+)
+
+
+def _refuse_breakpoint(*_: Any, **__: Any) -> None:
+    raise RuntimeError(_NO_TERMINAL.format("breakpoint()"))
+
+
+@contextmanager
+def _no_terminal() -> Iterator[None]:
+    """Let input() and breakpoint() fail at once; Ray would wait for a debugger to connect.
+
+    Not where the user has set ``RAY_DEBUG``: then Ray's debugger is what they want.
+    """
+    if "RAY_DEBUG" in os.environ:
+        yield
+        return
+    stdin, hook = sys.stdin, sys.breakpointhook
+    sys.stdin, sys.breakpointhook = _NoTerminal(), _refuse_breakpoint
+    try:
+        yield
+    finally:
+        sys.stdin, sys.breakpointhook = stdin, hook

@@ -17,7 +17,7 @@ any other, ``example.com/name``   ``resources``  a custom resource of the same n
 All are rounded up, to Ray's granularity of 0.0001 or, memory, to whole bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
@@ -113,6 +113,14 @@ def clamp(options: RayOptions, capacity: Mapping[str, float]) -> tuple[RayOption
         },
     )
     return clamped, _describe_clamping(options, clamped)
+
+
+def clamp_to_any(
+    options: RayOptions, capacities: Sequence[Mapping[str, float]]
+) -> tuple[RayOptions, list[str]]:
+    """``options`` within what one of several nodes has; the node that takes least away."""
+    clampings = [clamp(options, capacity) for capacity in capacities]
+    return min(clampings, key=lambda clamping: len(clamping[1]), default=(options, []))
 
 
 def ignored_fields(

@@ -1,9 +1,14 @@
 """TrackerActor: hosts the recorder of one pipeline run while Ray is up."""
 
 import pickle
+import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from sematic.errors import SematicError
+
+# An answer takes milliseconds, or half a minute where somebody else locks the database.
+_MOST_SECONDS = 60.0
 
 
 class Writer(Protocol):
@@ -16,13 +21,38 @@ class Writer(Protocol):
         """Let go of connections."""
 
 
-class _Host:
+class Movable(Protocol):
+    """A tracker whose rows can be written elsewhere."""
+
+    def build_writer(self) -> Writer:
+        """A writer of its own connection, for another process."""
+
+    def use_writer(self, writer: Writer) -> None:
+        """Write through ``writer`` from the next batch on; from any thread."""
+
+
+def move_to_actor(ray: Any, tracker: Movable) -> Callable[[], None]:
+    """Let an actor write a tracker's rows from when it is up. Returns at once.
+
+    Returns:
+        What brings the writing back; to be called before Ray is left.
+    """
+    actor = TrackerActor(ray, tracker.build_writer())
+    actor.start(lambda: tracker.use_writer(actor))
+    return actor.release
+
+
+class TrackerHost:
     """The actor itself. It answers with what went wrong rather than raise: Ray wraps exceptions."""
 
     def __init__(self, writer: bytes) -> None:
         self._writer: Writer = pickle.loads(writer)
 
+    def ready(self) -> None:
+        """Nothing: to be answered is enough."""
+
     def write(self, rows: bytes) -> bytes | None:
+        """Write a pickled batch; returns the pickled exception if that failed."""
         try:
             self._writer.write(pickle.loads(rows))
         except SematicError as error:
@@ -39,41 +69,65 @@ class TrackerActor:
 
     Args:
         ray: the ``ray`` module, initialised.
-        writer: what the actor hosts, and what takes over if it dies.
+        writer: what the actor hosts, and what takes over when it is gone.
     """
 
     def __init__(self, ray: Any, writer: Writer) -> None:
         self._ray = ray
         self._writer = writer
-        place = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
+        self._actor: Any = None
+        self._writes_there = False
+        self._started: Any = None  # a reference: the answer would be lost without it
+        self._lock = threading.Lock()
+
+    def start(self, on_ready: Callable[[], None]) -> None:
+        """Start the actor; ``on_ready`` is called, from another thread, when it can write."""
+        place = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            self._ray.get_runtime_context().get_node_id(), soft=False
         )
-        host = ray.remote(_Host).options(
+        host = self._ray.remote(TrackerHost).options(
             num_cpus=0, max_restarts=0, max_task_retries=0, scheduling_strategy=place
         )
-        self._actor: Any = host.remote(pickle.dumps(writer))
+        self._actor = host.remote(pickle.dumps(self._writer))
+        self._started = self._actor.ready.remote()
+
+        def use(answer: object) -> None:
+            if answer is None:  # else the exception that tells why it did not start
+                self._writes_there = True
+                on_ready()
+
+        self._started._on_completed(use)
 
     def write(self, rows: Any) -> None:
-        """Write a batch of rows through the actor.
+        """Write a batch of rows through the actor, or from here if it is gone.
 
         Raises:
-            RecordError: what the hosted writer raised.
+            RecordError: what the writer raised.
         """
-        if self._actor is None:
-            self._writer.write(rows)
-            return
+        with self._lock:
+            self._writes_there = self._writes_there and self._try_there(rows)
+            if not self._writes_there:
+                self._writer.write(rows)
+
+    def _try_there(self, rows: Any) -> bool:
         try:
-            answer = self._ray.get(self._actor.write.remote(pickle.dumps(rows)))
+            answer = self._actor.write.remote(pickle.dumps(rows))
+            error = self._ray.get(answer, timeout=_MOST_SECONDS)
         except self._ray.exceptions.RayError:
-            self._actor = None  # died, or its node did: whether it wrote the batch is not known
-            self._writer.write(rows)
-            return
-        if answer is not None:
-            raise pickle.loads(answer)
+            # It died, or its node did: whether it wrote the batch, the next writer will see.
+            return False
+        if error is not None:
+            raise pickle.loads(error)
+        return True
+
+    def release(self) -> None:
+        """End the actor; what is written from now on is written from here."""
+        with self._lock:
+            if self._actor is not None:
+                self._ray.kill(self._actor)
+            self._writes_there = False
+            self._actor = self._started = None
 
     def close(self) -> None:
-        """End the actor."""
-        if self._actor is not None:
-            self._ray.kill(self._actor)
-            self._actor = None
+        """Let go of connections."""
         self._writer.close()

@@ -136,4 +136,6 @@ def _grid() -> Table:
 
 
 def _note(run: SeenRun) -> Text:
+    if run.reused:
+        return Text("reused", "bright_black")
     return Text(f"attempt {run.attempt}" if run.attempt > 1 else "", "yellow")

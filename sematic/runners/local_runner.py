@@ -21,7 +21,7 @@ from sematic.output_capture import PathOf, teed_streams
 from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
-from sematic.ray_backend.tracker_actor import TrackerActor
+from sematic.ray_backend.tracker_actor import move_to_actor
 from sematic.rerun import plan_rerun
 from sematic.runners.progress import progress_display
 from sematic.runners.runner import Runner, run_future, system_clock
@@ -95,7 +95,7 @@ class LocalRunner(Runner):
                 clock=system_clock,
                 log_directory=logs,
                 warn=_warn,
-                on_ready=lambda ray: tracker.use_writer(TrackerActor(ray, tracker.build_writer())),
+                on_ready=lambda ray: move_to_actor(ray, tracker),
             )
             engine = Engine(
                 store=store,
@@ -159,20 +159,22 @@ def _surroundings(tracker: SqlTracker, info: PipelineRunInfo) -> Iterator[None]:
     thread.daemon = True
     thread.start()
 
-    def add() -> None:
-        thread.join(_SURROUNDINGS_SECONDS)
-        if found:
-            tracker.annotate(info.root_id, {**info.environment, **found})
+    with tracker.annotations() as annotate:
 
-    try:
-        yield
-    except RecordError:
-        raise  # there is no record to add to
-    except BaseException:
-        add()
-        raise
-    else:
-        add()
+        def add() -> None:
+            thread.join(_SURROUNDINGS_SECONDS)
+            if found:
+                annotate(info.root_id, {**info.environment, **found})
+
+        try:
+            yield
+        except RecordError:
+            raise  # there is no record to add to
+        except BaseException:
+            add()
+            raise
+        else:
+            add()
 
 
 def _warn(sentence: str) -> None:

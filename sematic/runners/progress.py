@@ -132,7 +132,10 @@ class _ShownProgress:
             self._guard(self.show_end)
 
     def conclude(self, value: Any) -> None:
-        self._value = describe_value(value)
+        def keep() -> None:
+            self._value = describe_value(value)
+
+        self._guard(keep)
 
     def announce(self, sentence: str) -> None:
         self._guard(lambda: self.say(self.paint(sentence, "bright_black")))
@@ -321,7 +324,7 @@ def _drain(changes: "deque[Change]") -> Iterator[Change]:
 
 
 def describe_value(value: Any) -> str:
-    """A value in one line, bounded; empty for ``None``. Never raises."""
+    """A value in one line, bounded; empty for ``None``."""
     if value is None:
         return ""
     kind = type(value)

@@ -22,6 +22,7 @@ class SeenRun:
     standalone: bool
     state: RunState = RunState.CREATED
     attempt: int = 0
+    reused: bool = False
     scheduled_at: float | None = None
     ended_at: float | None = None
 
@@ -103,6 +104,7 @@ class Standing:
         self.counts[change.state] += 1
         run.state = change.state
         run.attempt = change.attempt
+        run.reused = change.original_run_id is not None
         if change.state is RunState.SCHEDULED:
             run.scheduled_at = change.at
         if change.state is RunState.FAILED:

@@ -1,7 +1,6 @@
 """What it takes to get a pipeline run's circumstances again: command, commit, packages."""
 
 import getpass
-import importlib.metadata
 import os
 import platform
 import shlex
@@ -35,15 +34,20 @@ def describe_surroundings() -> dict[str, Any]:
 
 def describe_git(directory: str) -> dict[str, Any] | None:
     """Commit, branch, remote and dirty state; ``None`` outside of a git repository."""
-    commit = _git(directory, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    status = _git(directory, "status", "--porcelain")
+    # One question for three answers: starting git takes longer than a small pipeline.
+    status = _git(directory, "status", "--porcelain=v2", "--branch")
+    if status is None:
+        commit = _git(directory, "rev-parse", "HEAD")  # at once, however large the repository
+        return None if commit is None else {"commit": commit, "dirty": None}
+    lines = status.splitlines()
+    headers = dict(line.split(" ")[1:3] for line in lines if line.startswith("# "))
+    if headers.get("branch.oid", "(initial)") == "(initial)":
+        return None  # nothing was ever committed
     return {
-        "commit": commit,
-        "branch": _git(directory, "rev-parse", "--abbrev-ref", "HEAD"),
+        "commit": headers["branch.oid"],
+        "branch": headers["branch.head"].replace("(detached)", "HEAD"),
         "remote": _git(directory, "remote", "get-url", "origin"),
-        "dirty": None if status is None else bool(status),
+        "dirty": any(not line.startswith("# ") for line in lines),
     }
 
 
@@ -55,6 +59,8 @@ def describe_packages() -> dict[str, str]:
 @cache
 def _list_packages(places: tuple[tuple[str, float], ...]) -> Mapping[str, str]:
     """Reading hundreds of metadata files takes a tenth of a second: once per state of the disk."""
+    import importlib.metadata  # takes long itself; this runs beside the pipeline
+
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
     return {name: found[name] for name in sorted(found) if name}
 

@@ -1,6 +1,8 @@
 """SqlTracker: the record of pipeline runs in SQLite or PostgreSQL."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
@@ -59,13 +61,16 @@ class SqlTracker:
                 self._reader = self.build_writer()
             return self._reader.find_output(cache_key)
 
-    def annotate(self, root_id: str, environment: dict[str, Any]) -> None:
-        """Replace what is known of a pipeline run's environment. From any thread."""
-        writer = self.build_writer()
-        try:
-            writer.annotate(root_id, environment)
-        finally:
-            writer.close()
+    @contextmanager
+    def annotations(self) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+        """What replaces the environment of a pipeline run, given its id; from any thread.
+
+        Its connection is open while the block runs. SQLite tidies up whenever the last one is
+        closed, which takes longer than all else here: with this around, that is only once.
+        """
+        with closing(self.build_writer()) as writer:
+            writer.open()
+            yield writer.annotate
 
     def use_writer(self, writer: RowWriter) -> None:
         """Write through ``writer`` from the next batch on; from any thread.

@@ -54,6 +54,8 @@ class RunRow:
         ordinal: counts the runs of a pipeline run in the order in which they were created.
         options: those that differ from the defaults, and the name.
         original_run_id: the run whose output was reused, where this one did not execute.
+        cache_key: under which the cache was asked, if it was: without one, what was reused is of
+            the pipeline run that this one is a rerun of.
         attempt: 0 before the first.
         scheduled_at: of the latest attempt.
         started_at, ended_at: when the function itself executed; of the latest attempt that did.
@@ -72,6 +74,7 @@ class RunRow:
     options: Mapping[str, Any] = field(repr=False)
     created_at: float
     original_run_id: str | None
+    cache_key: str | None
     state: RunState
     attempt: int
     scheduled_at: float | None

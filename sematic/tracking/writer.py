@@ -99,9 +99,19 @@ class SqlWriter:
         """The oldest recorded output under a cache key, and the run that computed it."""
         statement = self._statements.find_output
         with self._errors_translated():
-            found = self._open().execute(statement, (cache_key, RunState.RESOLVED.value))
+            found = self.open().execute(statement, (cache_key, RunState.RESOLVED.value))
             row = found.fetchone()
         return None if row is None else (row[0], ArtifactRef(*row[1:]))
+
+    def open(self) -> Any:
+        """The connection; it is opened unless it is open.
+
+        Raises:
+            RecordError: the database cannot be reached.
+        """
+        if self._connection is None:
+            self._connection = connect(self._url)
+        return self._connection
 
     def close(self) -> None:
         """Close the connection; the next use opens one again."""
@@ -111,13 +121,8 @@ class SqlWriter:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        with self._errors_translated(), transaction(self._open()) as cursor:
+        with self._errors_translated(), transaction(self.open()) as cursor:
             yield cursor
-
-    def _open(self) -> Any:
-        if self._connection is None:
-            self._connection = connect(self._url)
-        return self._connection
 
     @contextmanager
     def _errors_translated(self) -> Iterator[None]:

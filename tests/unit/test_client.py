@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,8 @@ def parent() -> int:
 
 
 def run(future: sematic.Future) -> str:
-    try:
+    with suppress(sematic.PipelineRunError):
         sematic.LocalRunner(progress="off").run(future)
-    except sematic.PipelineRunError:
-        pass
     return future.id
 
 
@@ -128,7 +127,7 @@ class TestGetArtifactValue:
         assert get_artifact_value(row.output_id[:10]) == 3
 
     def test_unknown(self) -> None:
-        with pytest.raises(NotFoundError, match="No artifact .* 'nope'"):
+        with pytest.raises(NotFoundError, match=r"No artifact .* 'nope'"):
             get_artifact_value("nope")
 
 
@@ -139,7 +138,9 @@ class TestBlockOnRun:
     def test_failure(self) -> None:
         with pytest.raises(RuntimeError, match=r"^Run terminated in state: RunState\.FAILED"):
             block_on_run(run(fail()))
-        with pytest.raises(RuntimeError, match=r"^Run terminated in state: RunState\.NESTED_FAILED"):
+        with pytest.raises(
+            RuntimeError, match=r"^Run terminated in state: RunState\.NESTED_FAILED"
+        ):
             block_on_run(run(parent()))
 
     def test_unknown(self) -> None:

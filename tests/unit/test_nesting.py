@@ -142,7 +142,11 @@ def test_other_attributes_of_a_dataclass_come_along(f) -> None:
 
 def test_subclasses_of_containers_are_single_values(f) -> None:
     """What they do with their parts is not known."""
-    for value in (collections.OrderedDict(a=f), collections.deque([f]), type("L", (list,), {})([f])):
+    for value in (
+        collections.OrderedDict(a=f),
+        collections.deque([f]),
+        type("L", (list,), {})([f]),
+    ):
         assert not holds_future(value)
         assert replaced(value) is value
 

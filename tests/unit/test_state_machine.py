@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from sematic.cache_desk import cache_key
 from sematic.calls import Expanded, Failed, OutputOf, Succeeded
 from sematic.errors import IllegalStateTransitionError, WorkerLostError
 from sematic.events import (
@@ -12,6 +13,7 @@ from sematic.events import (
     PipelineMoved,
     PipelineStarted,
     RunMoved,
+    Seed,
     StartCall,
 )
 from sematic.retry import RetrySettings
@@ -23,6 +25,7 @@ from tests.builders import (
     call,
     ended,
     error,
+    integer,
     list_of,
     real,
     succeeded,
@@ -191,9 +194,7 @@ def test_what_is_downstream_of_a_nested_run_waits_for_its_output(pipeline: Pipel
 
 def test_a_graph_that_grows_while_it_runs(pipeline: Pipeline) -> None:
     """What ``f.map`` does: how many calls there are is known when the list is."""
-    pipeline.start_with(
-        call("items"), call("map", needs=["items"]), output=OutputOf("map")
-    )
+    pipeline.start_with(call("items"), call("map", needs=["items"]), output=OutputOf("map"))
     pipeline.succeed("items")
     calls = [standalone(f"f{i}", parent="map") for i in range(3)]
     assert pipeline.expand("map", calls, list_of("f0", "f1", "f2"))[-2:] == [
@@ -310,9 +311,7 @@ def test_a_single_call_that_fails(pipeline: Pipeline) -> None:
     assert pipeline.end.error == error()
     assert pipeline.end.exception is exception
     assert pipeline.end.failed_run_id == ROOT
-    assert pipeline.instructions[-2] == PipelineMoved(
-        0.0, ROOT, PipelineRunStatus.FAILED, "broken"
-    )
+    assert pipeline.instructions[-2] == PipelineMoved(0.0, ROOT, PipelineRunStatus.FAILED, "broken")
 
 
 def test_ancestors_fail_with_the_nested_run_and_the_rest_is_canceled(pipeline: Pipeline) -> None:
@@ -348,9 +347,7 @@ def test_a_sibling_that_has_expanded_is_canceled(pipeline: Pipeline) -> None:
 
 
 def test_what_runs_is_stopped_on_failure(pipeline: Pipeline) -> None:
-    pipeline.start_with(
-        standalone("a"), standalone("b"), call("c"), output=list_of("a", "b", "c")
-    )
+    pipeline.start_with(standalone("a"), standalone("b"), call("c"), output=list_of("a", "b", "c"))
     assert pipeline.fail("a") == ["a FAILED", "root NESTED_FAILED", "stop b #1", "stop c #1"]
     assert not pipeline.state.ended
     assert pipeline.lose("b") == ["b CANCELED"]
@@ -525,7 +522,9 @@ def test_max_parallelism_counts_standalone_runs_in_scheduled(pipeline: Pipeline)
 
 
 def test_a_run_in_ran_needs_no_slot(pipeline: Pipeline) -> None:
-    pipeline.start_with(standalone("a"), standalone("b"), output=list_of("a", "b"), max_parallelism=1)
+    pipeline.start_with(
+        standalone("a"), standalone("b"), output=list_of("a", "b"), max_parallelism=1
+    )
     words = pipeline.expand("a", [standalone("a1", parent="a")], OutputOf("a1"))
     assert words == ["a RAN", "a1 CREATED", "b SCHEDULED", "start b #1"]
     assert pipeline.succeed("b") == ["b RESOLVED", "a1 SCHEDULED", "start a1 #1"]
@@ -620,6 +619,149 @@ def test_a_second_attempt_may_expand(pipeline: Pipeline) -> None:
     pipeline.fail(ROOT)
     assert pipeline.expand(ROOT, [call("a")], OutputOf("a"), attempt=2)[0] == "root RAN"
     assert pipeline.succeed("a")[-1] == "end COMPLETE"
+
+
+# --- cached calls
+
+
+def cached(run_id: str, **options: object):
+    return call(run_id, cache=True, **options)  # type: ignore[arg-type]
+
+
+def test_a_cached_call_is_looked_up_before_it_starts(pipeline: Pipeline) -> None:
+    words = pipeline.start(cached(ROOT), cache_namespace="shared")
+    assert words == ["pipeline RUNNING", "root CREATED", "look up root"]
+    assert pipeline.looked_up(ROOT) == ["root SCHEDULED", "start root #1"]
+    assert pipeline.moved(ROOT).cache_key == cache_key(integer, {}, "shared")
+    assert pipeline.succeed(ROOT)[-1] == "end COMPLETE"
+    assert pipeline.moved(ROOT).original_run_id is None
+
+
+def test_a_cached_output_is_taken_and_nothing_starts(pipeline: Pipeline) -> None:
+    pipeline.start(cached(ROOT), cache_namespace="shared")
+    words = pipeline.looked_up(ROOT, "earlier")
+    assert words == ["root RESOLVED", "pipeline COMPLETE", "end COMPLETE"]
+    moved = pipeline.moved(ROOT)
+    assert (moved.output, moved.original_run_id) == (artifact("earlier"), "earlier")
+    assert (moved.attempt, moved.started_at) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("root", "namespace"), [(cached(ROOT), None), (call(ROOT), "shared")], ids=["off", "not cached"]
+)
+def test_caching_takes_a_namespace_and_a_cached_function(
+    pipeline: Pipeline, root, namespace
+) -> None:
+    assert pipeline.start(root, cache_namespace=namespace)[-1] == "start root #1"
+
+
+def test_inputs_are_evaluated_before_the_cache_is_asked(pipeline: Pipeline) -> None:
+    calls = [call("a"), cached("b", inputs={"x0": list_of("a")})]
+    pipeline.start_with(*calls, output=OutputOf("b"), cache_namespace="shared")
+    assert pipeline.succeed("a") == ["a RESOLVED", "evaluate inputs of b"]
+    assert pipeline.inputs("b") == ["look up b"]
+    assert pipeline.looked_up("b", "earlier")[:2] == ["b RESOLVED", "root RESOLVED"]
+
+
+def test_the_same_call_waits_for_the_first_one(pipeline: Pipeline) -> None:
+    calls = [cached("a", standalone=True), cached("b", standalone=True), cached("c", needs=["b"])]
+    words = pipeline.start_with(*calls, output=list_of("a", "c"), cache_namespace="shared")
+    assert words[-1] == "look up a"
+    assert pipeline.looked_up("a") == ["a SCHEDULED", "start a #1"]
+    assert pipeline.states("b") == [CREATED]
+    assert pipeline.succeed("a") == ["a RESOLVED", "b RESOLVED", "look up c"]
+    assert (pipeline.moved("b").output, pipeline.moved("b").original_run_id) == (artifact("a"), "a")
+
+
+def test_the_same_call_later_takes_the_output_at_once(pipeline: Pipeline) -> None:
+    calls = [cached("a"), call("b", needs=["a"]), cached("c", parent="b")]
+    pipeline.start_with(*calls[:2], output=OutputOf("b"), cache_namespace="shared")
+    pipeline.looked_up("a", "earlier")
+    words = pipeline.expand("b", calls[2:], OutputOf("c"))
+    assert words[:4] == ["b RAN", "c CREATED", "c RESOLVED", "b RESOLVED"]
+    assert pipeline.moved("c").original_run_id == "earlier"
+
+
+def test_a_call_does_not_wait_for_its_own_ancestor(pipeline: Pipeline) -> None:
+    pipeline.start(cached(ROOT), cache_namespace="shared")
+    pipeline.looked_up(ROOT)
+    words = pipeline.expand(ROOT, [cached("a")], OutputOf("a"))
+    assert words[-1] == "start a #1"
+    assert pipeline.succeed("a")[-1] == "end COMPLETE"
+
+
+def test_a_failed_attempt_of_a_cached_call_is_not_shared(pipeline: Pipeline) -> None:
+    calls = [cached("a", retry=TWICE), cached("b")]
+    pipeline.start_with(*calls, output=list_of("a", "b"), cache_namespace="shared")
+    pipeline.looked_up("a")
+    assert pipeline.fail("a") == ["a RETRYING", "a SCHEDULED", "start a #2"]
+    assert pipeline.states("b") == [CREATED]
+    assert pipeline.succeed("a", attempt=2)[:2] == ["a RESOLVED", "b RESOLVED"]
+
+
+def test_what_waits_for_the_same_call_is_canceled_with_the_rest(pipeline: Pipeline) -> None:
+    calls = [cached("a"), cached("b")]
+    pipeline.start_with(*calls, output=list_of("a", "b"), cache_namespace="shared")
+    pipeline.looked_up("a")
+    assert "b CANCELED" in pipeline.fail("a")
+
+
+def test_calls_share_an_output_if_function_inputs_and_namespace_are_the_same() -> None:
+    one, two = {"x": artifact(1), "y": artifact(2)}, {"y": artifact(2), "x": artifact(1)}
+    assert cache_key(integer, one, "n") == cache_key(integer, two, "n")
+    others = [
+        cache_key(real, one, "n"),
+        cache_key(integer, one, "m"),
+        cache_key(integer, {"x": artifact(2), "y": artifact(1)}, "n"),
+        cache_key(integer, {"x": artifact(1)}, "n"),
+    ]
+    assert len({cache_key(integer, one, "n"), *others}) == 5
+
+
+# --- runs taken over from an earlier pipeline run
+
+
+def test_seeds_go_on_where_they_leave_off(pipeline: Pipeline) -> None:
+    seeds = (
+        Seed(call(ROOT), RAN, inputs={}, expansion=OutputOf("b")),
+        Seed(call("a"), RESOLVED, inputs={}, output=artifact("a"), original_run_id="old"),
+        Seed(call("b", needs=["a"]), CREATED),
+    )
+    assert pipeline.start(seeds=seeds) == [
+        "pipeline RUNNING",
+        "root CREATED",
+        "root SCHEDULED",
+        "root RAN",
+        "a CREATED",
+        "a RESOLVED",
+        "b CREATED",
+        "b SCHEDULED",
+        "start b #1",
+    ]
+    assert pipeline.moved("a").original_run_id == "old"
+    assert pipeline.moved("b").inputs == {"x0": artifact("a")}
+    assert pipeline.succeed("b")[1:] == ["root RESOLVED", "pipeline COMPLETE", "end COMPLETE"]
+
+
+def test_seeds_with_nothing_left_to_do(pipeline: Pipeline) -> None:
+    seeds = (
+        Seed(call(ROOT), RAN, inputs={}, expansion=OutputOf("a")),
+        Seed(call("a"), RAN, inputs={}, expansion=OutputOf("a1")),
+        Seed(call("a1", parent="a"), RESOLVED, output=artifact("a1"), original_run_id="old"),
+    )
+    assert pipeline.start(seeds=seeds)[-1] == "end COMPLETE"
+    assert pipeline.end.output == artifact("a1")
+
+
+def test_a_failure_beside_seeds(pipeline: Pipeline) -> None:
+    seeds = (
+        Seed(call(ROOT), RAN, inputs={}, expansion=list_of("a", "b")),
+        Seed(call("a"), RESOLVED, output=artifact("a"), original_run_id="old"),
+        Seed(call("b"), CREATED),
+    )
+    pipeline.start(seeds=seeds)
+    assert pipeline.fail("b")[:2] == ["b FAILED", "root NESTED_FAILED"]
+    assert pipeline.states("a") == [RESOLVED]
 
 
 # --- lost attempts
@@ -731,6 +873,7 @@ def test_a_failure_ten_thousand_deep_fails_every_ancestor() -> None:
 
 def test_an_event_costs_what_it_touches() -> None:
     """Ten times as many calls, ten times the instructions: nothing is looked at again and again."""
+
     def steps(width: int) -> int:
         """Function calls that it takes to run a fan-out."""
         pipeline, count = Pipeline(), 0

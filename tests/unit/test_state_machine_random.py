@@ -29,7 +29,9 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     Instruction,
+    LookUpOutput,
     OutputEvaluated,
+    OutputLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
@@ -45,7 +47,7 @@ from tests.builders import ROOT, artifact, call, ended, error, integer, list_of,
 MOST_EVENTS = 1000
 
 Attempt = tuple[str, int]
-Question = EvaluateInputs | EvaluateOutput
+Question = EvaluateInputs | EvaluateOutput | LookUpOutput
 
 RETRIES = (
     *(None, None, None),
@@ -92,6 +94,7 @@ class World:
     odds: Odds
     most_runs: int
     max_parallelism: int | None
+    caching: bool
     state: PipelineState = field(default_factory=PipelineState)
     events: list[Event] = field(default_factory=list)
     instructions: list[list[Instruction]] = field(default_factory=list)
@@ -140,7 +143,7 @@ class World:
                 assert (made.run_id, attempt) in self.open_attempts
                 assert (made.run_id, attempt) not in self.stopped, "stopped twice"
                 self.stopped.append((made.run_id, attempt))
-            case EvaluateInputs() | EvaluateOutput():
+            case EvaluateInputs() | EvaluateOutput() | LookUpOutput():
                 self.take_question(instruction)
             case EndPipeline():
                 self.end = instruction
@@ -178,13 +181,11 @@ class World:
         assert not self.ending, "asked although the pipeline run is ending"
         self.asked[type(question), run_id] += 1
         assert self.asked[type(question), run_id] == 1, "asked twice"
-        values = (
-            [question.output]
-            if isinstance(question, EvaluateOutput)
-            else question.call.inputs.values()
-        )
-        needs = {need for value in values for need in dependencies(value)}
-        assert question.outputs == {need: self.outputs[need] for need in needs}
+        if not isinstance(question, LookUpOutput):
+            made_of = question.call.inputs.values()
+            values = [question.output] if isinstance(question, EvaluateOutput) else made_of
+            needs = {need for value in values for need in dependencies(value)}
+            assert question.outputs == {need: self.outputs[need] for need in needs}
         self.open_questions[run_id] = question
 
     def expected_inputs(self, made: Call) -> dict[str, ArtifactRef]:
@@ -230,7 +231,28 @@ class World:
             return False
         inputs = self.calls[run_id].inputs.values()
         needs = {need for value in inputs for need in dependencies(value)}
-        return needs <= self.outputs.keys() and run_id not in self.open_questions
+        if not needs <= self.outputs.keys() or run_id in self.open_questions:
+            return False
+        return not self.waits_for_its_like(run_id)
+
+    def waits_for_its_like(self, run_id: str) -> bool:
+        """Whether an earlier call computes the same, under the cache."""
+        key = self.cache_key(run_id)
+        return key is not None and any(
+            self.cache_key(other) == key and state is not RunState.RESOLVED
+            for other, state in self.states.items()
+            if other != run_id
+        )
+
+    def cache_key(self, run_id: str) -> object:
+        """What the output of a cached call depends on, once its inputs are known."""
+        made = self.calls[run_id]
+        if not self.caching or not made.options.cache:
+            return None
+        needs = {need for value in made.inputs.values() for need in dependencies(value)}
+        if not needs <= self.outputs.keys():
+            return None
+        return made.function.path, *self.expected_inputs(made).items()
 
     def in_state(self, state: RunState) -> set[str]:
         return {run_id for run_id, its in self.states.items() if its is state}
@@ -266,14 +288,16 @@ class World:
             self.send(lost(choice[0], at=self.at, attempt=choice[1]))
             assert choice not in self.stopped or self.states[choice[0]] is RunState.CANCELED
         else:
-            self.send(
-                ended(choice[0], self.outcome(start.call), at=self.at, attempt=choice[1])
-            )
+            self.send(ended(choice[0], self.outcome(start.call), at=self.at, attempt=choice[1]))
 
     def answer_question(self, question: Question) -> None:
         made = question.call
-        if self.chance(self.odds.refuse):
+        if not isinstance(question, LookUpOutput) and self.chance(self.odds.refuse):
             self.send(EvaluationFailed(self.at, made.run_id, error("no such item")))
+        elif isinstance(question, LookUpOutput):
+            output = artifact("cached", type_=made.function.output_descriptor)
+            found = (output, "elsewhere") if self.chance(30) else (None, None)
+            self.send(OutputLookedUp(self.at, made.run_id, *found))
         elif isinstance(question, EvaluateInputs):
             inputs = {name: artifact(f"{made.run_id}.{name}") for name in made.inputs}
             self.send(InputsEvaluated(self.at, made.run_id, inputs))
@@ -323,7 +347,8 @@ class World:
         return Expanded(calls, output)
 
     def nested(self, run_id: str, parent: str, *, before: list[str]) -> Call:
-        inputs: dict[str, Input] = {"constant": artifact("constant")}
+        # The same call may come often, but no call contains itself: it would never end.
+        inputs: dict[str, Input] = {"constant": artifact(run_id.count("."))}
         for need in self.random.sample(before, self.random.randint(0, min(3, len(before)))):
             inputs[f"x{len(inputs)}"] = list_of(need) if self.chance(50) else OutputOf(need)
         return call(
@@ -333,14 +358,17 @@ class World:
             function=self.random.choice([integer, real]),
             standalone=self.chance(50),
             retry=self.random.choice(RETRIES),
+            cache=self.chance(50),
         )
 
 
 def run_world(random: Random, odds: Odds, most_runs: int) -> World:
-    world = World(random, odds, most_runs, max_parallelism=random.choice([None, 1, 2, 3]))
+    parallelism = random.choice([None, 1, 2, 3])
+    world = World(random, odds, most_runs, parallelism, caching=random.random() < 0.3)
     root = call(ROOT, standalone=world.chance(50), retry=random.choice(RETRIES))
     on_failure = "drain" if world.chance(50) else "cancel"
-    world.send(PipelineStarted(0.0, root, world.max_parallelism, on_failure))
+    namespace = "shared" if world.caching else None
+    world.send(PipelineStarted(0.0, root, parallelism, on_failure, namespace))
     while world.end is None:
         world.step()
     return world
@@ -376,6 +404,7 @@ def check_the_end(world: World, end: EndPipeline) -> None:
             assert set(world.states.values()) == {RunState.RESOLVED}
             assert end.output == world.outputs[ROOT]
             assert not world.stopped
+            check_cached_calls_executed_once(world)
         case PipelineRunStatus.FAILED:
             assert end.failed_run_id == world.failures[0]
             check_ancestors_of_the_first_failure(world)
@@ -389,6 +418,11 @@ def check_ancestors_of_the_first_failure(world: World) -> None:
     run_id: str | None = world.failures[0]
     while (run_id := world.calls[run_id].parent_id) is not None:  # type: ignore[index]
         assert world.states[run_id] is RunState.NESTED_FAILED
+
+
+def check_cached_calls_executed_once(world: World) -> None:
+    keys = [world.cache_key(run_id) for run_id in world.attempts]
+    assert all(count == 1 for key, count in Counter(keys).items() if key is not None)
 
 
 def check_replay(world: World) -> None:

@@ -10,6 +10,7 @@ definitions have a codec name of their own: without any, nothing is ever unpickl
 import base64
 import binascii
 import functools
+import hashlib
 import importlib
 import operator
 import pickle
@@ -27,6 +28,11 @@ _MAIN_NAMES = ("__main__", "__mp_main__")
 def class_name(cls: type) -> str:
     """The name of a class in the record."""
     return f"{canonical_module(cls.__module__)}:{cls.__qualname__}"
+
+
+def is_of_main(cls: type) -> bool:
+    """Whether a class is one of the script's, which every process that runs it has by name."""
+    return cls.__module__ in _MAIN_NAMES and "<locals>" not in cls.__qualname__
 
 
 def is_importable(cls: type) -> bool:
@@ -63,13 +69,47 @@ def _define(cls: type) -> str | None:
     import cloudpickle
 
     try:
-        return base64.b64encode(cloudpickle.dumps(cls)).decode()
+        content = cloudpickle.dumps(cls)
+        ids = {other: _stable_id(other) for other in _tracker_ids(content)}
     except Exception:  # noqa: BLE001  methods may refer to locks, connections, anything
         return None
+    return base64.b64encode(_replace_ids(content, ids)).decode()
+
+
+# cloudpickle gives a class that it pickles a random number, by which a process that reads it twice
+# knows that it is one class. The classes of a script get a number that is made of their content:
+# what is stored is then the same in each of its processes, and so is its hash. cloudpickle has no
+# public way to do so; without it, all that is lost is that pickles have stable ids.
+
+
+def _stable_id(cls: type) -> bytes:
+    import cloudpickle
+
+    content = cloudpickle.dumps(cls)
+    blank = dict.fromkeys(_tracker_ids(content), bytes(32))
+    return hashlib.sha256(_replace_ids(content, blank)).hexdigest()[:32].encode()
+
+
+def _replace_ids(content: bytes, ids: Mapping[type, bytes]) -> bytes:
+    known = _tracker_ids(content)
+    for cls, id_ in ids.items():
+        content = content.replace(known[cls], id_)
+    return content
+
+
+def _tracker_ids(content: bytes) -> dict[type, bytes]:
+    """The classes of the script in a pickle, and the numbers that they have in this process."""
+    tracked = _tracker("_DYNAMIC_CLASS_TRACKER_BY_CLASS").items()
+    ids = {cls: id_.encode() for cls, id_ in list(tracked) if is_of_main(cls)}
+    return {cls: id_ for cls, id_ in ids.items() if len(id_) == 32 and id_ in content}
+
+
+def _tracker(name: str) -> Mapping[Any, Any]:
+    return getattr(sys.modules.get("cloudpickle.cloudpickle"), name, {})
 
 
 def resolve_class(name: str, definitions: Mapping[str, str]) -> type:
-    """The class of a name, in this process.
+    """The class of a name, in this process. Pickles call it by its name: it stays where it is.
 
     Raises:
         ArtifactError: there is no such class here.
@@ -89,10 +129,10 @@ def _find_loaded(module: str, qualname: str, defined: bool) -> type | None:
             found = _find(sys.modules.get(main), qualname)
             if isinstance(found, type):
                 return found
-    if defined:
-        return _find_shipped(module, qualname)
     found = _find(sys.modules.get(module), qualname)
-    return found if isinstance(found, type) else None
+    if isinstance(found, type):
+        return found
+    return _find_shipped(module, qualname) if defined else None
 
 
 def _find_shipped(module: str, qualname: str) -> type | None:
@@ -101,12 +141,9 @@ def _find_shipped(module: str, qualname: str) -> type | None:
     The value must be of the very class that the function refers to, also where an earlier process
     stored it. cloudpickle knows the classes that it rebuilt, but has no public way to ask.
     """
-    tracker = getattr(
-        sys.modules.get("cloudpickle.cloudpickle"), "_DYNAMIC_CLASS_TRACKER_BY_ID", {}
-    )
     found = [
         cls
-        for cls in list(tracker.values())
+        for cls in list(_tracker("_DYNAMIC_CLASS_TRACKER_BY_ID").values())
         if cls.__qualname__ == qualname and canonical_module(cls.__module__) == module
     ]
     # Classes made by calling one function twice share a name: then only the definition tells.

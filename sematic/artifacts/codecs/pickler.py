@@ -7,12 +7,24 @@ from typing import Any
 
 import cloudpickle
 
+from sematic.artifacts.codecs.classes import (
+    build_definition,
+    class_name,
+    is_of_main,
+    resolve_class,
+)
+
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     """cloudpickle's, without what ties a value to its process."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Arrays are writable where they are read, and figures let go of their window."""
+        """Arrays are writable where they are read, and figures let go of their window.
+
+        The classes of a script become those of the script where it runs again.
+        """
+        if isinstance(obj, type) and is_of_main(obj):
+            return _reduce_class(obj)
         if _is_of(obj, "numpy", "ndarray"):
             return _reduce_array(obj)
         if _is_of(obj, "matplotlib.figure", "Figure"):
@@ -23,6 +35,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 def _is_of(obj: object, module: str, name: str) -> bool:
     """Whether an object is an instance of a class that may not be loaded."""
     return any(base.__module__ == module and base.__name__ == name for base in type(obj).__mro__)
+
+
+def _reduce_class(cls: type) -> Any:
+    name, definition = class_name(cls), build_definition(cls)
+    return resolve_class, (name, {} if definition is None else {name: definition})
 
 
 def _reduce_array(array: Any) -> Any:

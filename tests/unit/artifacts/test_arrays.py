@@ -24,7 +24,6 @@ ARRAYS: dict[str, Any] = {
     "big endian": np.arange(3, dtype=">i4"),
     "days": np.array(["2024-01-01", "NaT"], dtype="M8[D]"),
     "nanoseconds": np.array(["2024-01-01", "NaT"], dtype="M8[ns]"),
-    "no unit": np.array(["NaT"], dtype="M8"),
     "25 seconds": np.array([1, 2], dtype="m8[25s]"),
     "durations": np.array([1, -1], dtype="m8[ms]"),
     "text": np.array(["a", "été", ""]),

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from sematic.artifacts import FileSystemStore
 from sematic.errors import ArtifactError
+from sematic.types.names import set_main_module_name
 
 SCRIPT = """
 import collections, dataclasses, enum, pickle, sys
@@ -34,8 +36,13 @@ class Config:
         return 2 * self.size
 
 class Model:
+    kind = Kind.BIG
+
     def __init__(self, weight):
         self.weight = weight
+
+    def config(self):
+        return Config(self.weight, self.kind, [])
 
 def describe(value):
     assert type(value) is Config, type(value)
@@ -44,8 +51,10 @@ def describe(value):
 
 store = FileSystemStore(sys.argv[1])
 value = Config(4, Kind.BIG, [Pair(1, 2)])
+values = [value, Model(3), [value] * 1000]
+refs = [store.put(value, object) for value in values]
+print(*(ref.id for ref in refs))
 if sys.argv[2] == "write":
-    refs = [store.put(value, Config), store.put(Model(3), Model)]
     assert store.get(refs[0]) == value
     assert type(store.get(refs[1])) is Model
     with open(sys.argv[3], "wb") as file:
@@ -55,9 +64,10 @@ if sys.argv[2] == "read":
         refs = pickle.load(file)
     assert store.get(refs[0]) == value
     assert store.get(refs[1]).weight == 3
+    assert type(store.get(refs[1])) is Model
+    assert store.get(refs[2]) == values[2]
     with open(sys.argv[4], "wb") as file:
         cloudpickle.dump(describe, file)
-print(store.put(value, Config).id)
 """
 
 WORKER = """
@@ -73,9 +83,11 @@ if len(sys.argv) > 3:
         function = pickle.load(file)
     print(function(store.get(refs[0])))
 else:
-    value = store.get(refs[0])
-    print(value.doubled(), value.kind.name, value.pairs[0].y, store.get(refs[1]).weight)
-print(store.put(store.get(refs[0]), type(store.get(refs[0]))).id)
+    value, model, values = map(store.get, refs)
+    print(value.doubled(), value.kind.name, value.pairs[0].y, model.config().size, len(values))
+    assert type(values[0]) is type(value)
+    assert value.kind is model.kind
+print(store.put(store.get(refs[0]), object).id)
 """
 
 
@@ -110,7 +122,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def test_classes_of_a_script_reach_workers(runs: dict[str, list[str]]) -> None:
-    assert runs["worker"] == ["8 BIG 2 3", *runs["script"]]
+    assert runs["worker"] == ["8 BIG 2 3 1000", runs["script"][0].split()[0]]
 
 
 def test_the_next_process_of_the_script_has_the_same_ids_and_its_own_classes(
@@ -123,7 +135,7 @@ def test_in_a_worker_a_value_has_the_class_that_the_function_knows(
     runs: dict[str, list[str]],
 ) -> None:
     """Also where the value was stored by an earlier process of the script."""
-    assert runs["worker with function"] == ["8", *runs["script"]]
+    assert runs["worker with function"] == ["8", runs["script"][0].split()[0]]
 
 
 def _make_class(default: int) -> type:
@@ -189,3 +201,24 @@ def test_a_class_that_cannot_be_pickled_can_still_be_used_in_its_process(
     Guarded.__module__, Guarded.__qualname__ = "__main__", "Guarded"
     monkeypatch.setattr(main, "Guarded", Guarded, raising=False)
     assert store.get(store.put(Guarded(1), Guarded)) == Guarded(1)
+
+
+def test_where_a_script_is_imported_its_classes_are_those_of_the_module(
+    store: FileSystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_class(module: str) -> type:
+        cls = dataclasses.make_dataclass("Shadow", [("a", int)])
+        cls.__module__ = module
+        return cls
+
+    own = build_class("__main__")
+    set_main_module_name("shadowed")
+    try:
+        refs = [store.put(own(1), own), store.put({"a": [own(1), object]}, dict)]
+    finally:
+        set_main_module_name(None)
+    module = ModuleType("shadowed")
+    module.Shadow = build_class("shadowed")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "shadowed", module)
+    assert type(store.get(refs[0])) is module.Shadow
+    assert store.get(refs[1]) == {"a": [module.Shadow(1), object]}

@@ -1,5 +1,6 @@
 """Pipelines for tests of the command line."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import sematic
@@ -42,6 +43,16 @@ def broken() -> float:
     return divide(add(1, 2), 0)
 
 
+@sematic.func(cache=True)
+def remember(x: int) -> int:
+    return x
+
+
+@sematic.func
+def remembering(x: int) -> int:
+    return remember(x)
+
+
 @sematic.func
 def greeting() -> str:
     return "hello\nworld"
@@ -54,8 +65,6 @@ def data() -> bytes:
 
 def run(future: Future) -> str:
     """Run a pipeline, show nothing, and return its id."""
-    try:
+    with suppress(sematic.PipelineRunError):
         sematic.LocalRunner(progress="off").run(future)
-    except sematic.PipelineRunError:
-        pass
     return future.id

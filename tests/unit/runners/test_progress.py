@@ -68,6 +68,7 @@ class TestTerminal:
         terminal = Terminal(
             _START
             + """
+progress._QUICK_SECONDS = 60
 future = double(21)
 sematic.LocalRunner().run(future)
 print("id", future.id, "rich" in sys.modules)
@@ -144,8 +145,7 @@ sematic.LocalRunner().run(pipeline())
         assert "(1,003 runs)" in terminal.screen.lines[0]
         assert len(terminal.screen.lines) == 3
 
-    @pytest.mark.parametrize(("columns", "lines"), [(30, 8), (200, 50)])
-    def test_other_sizes(self, columns: int, lines: int) -> None:
+    def test_a_small_terminal(self) -> None:
         terminal = Terminal(
             _SOON
             + """
@@ -164,8 +164,8 @@ def last(x: int) -> str:
 
 sematic.LocalRunner().run(pipeline())
 """,
-            columns=columns,
-            lines=lines,
+            columns=30,
+            lines=8,
         )
         assert terminal.wait() == 0  # the screen refuses lines that are too long
         assert "a_function_" in terminal.written
@@ -338,20 +338,25 @@ class TestPlain:
         assert 1 <= len(beats) <= 3
         assert beats[0].startswith(f"slow {future.id[:8]}: 0/1 run done, 1 running, ")
 
-    def test_a_terminal_can_have_plain_lines(self) -> None:
-        terminal = Terminal(_START + "sematic.LocalRunner(progress='plain').run(double(1))")
-        assert terminal.wait() == 0
-        assert terminal.screen.lines[0].endswith(" started")
-        assert "\x1b" not in terminal.written
-
-    def test_a_notebook_has_plain_lines(self) -> None:
+    def test_on_a_terminal(self) -> None:
         terminal = Terminal(
-            "import sys, types\nsys.modules['ipykernel'] = types.ModuleType('ipykernel')\n"
-            + _START
-            + "sematic.LocalRunner().run(double(1))"
+            _SOON
+            + """
+import types
+
+@sematic.func
+def slow() -> int:
+    time.sleep(0.3)
+    return 1
+
+sematic.LocalRunner(progress="plain").run(slow())
+sys.modules["ipykernel"] = types.ModuleType("ipykernel")  # as in a notebook
+sematic.LocalRunner().run(slow())
+"""
         )
         assert terminal.wait() == 0
-        assert terminal.screen.lines[0].endswith(" started")
+        assert sum(line.endswith(" started") for line in terminal.screen.lines) == 2
+        assert "\x1b" not in terminal.written
 
 
 class _BrokenStream:

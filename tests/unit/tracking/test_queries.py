@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,8 @@ def fail() -> int:
 
 
 def run(future: Any) -> str:
-    try:
+    with suppress(sematic.PipelineRunError):
         sematic.LocalRunner(progress="off").run(future)
-    except sematic.PipelineRunError:
-        pass
     return str(future.id)
 
 

@@ -17,6 +17,7 @@ import pytest
 from sematic.errors import CastError
 from sematic.types import cast, caster
 from sematic.types.casting import Cast
+from tests.naming import stable_id
 
 UserId = NewType("UserId", int)
 T = TypeVar("T")
@@ -168,7 +169,7 @@ def test_fits(value, type_, expected):
         ("2020-01-01", datetime.date),
         (1, decimal.Decimal),
     ],
-    ids=repr,
+    ids=stable_id,
 )
 def test_does_not_fit(value, type_):
     with pytest.raises(CastError, match=r"^Cannot cast "):

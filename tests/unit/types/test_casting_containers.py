@@ -21,6 +21,7 @@ import pytest
 
 from sematic.errors import CastError
 from sematic.types import cast
+from tests.naming import stable_id
 
 
 class Point(NamedTuple):
@@ -66,7 +67,7 @@ def test_lists_tuples_and_sets_can_be_cast_to_one_another(source):
 @pytest.mark.parametrize(
     "value",
     ["abc", b"abc", bytearray(b"a"), {"a": "b"}, deque("a"), range(2), iter("a"), np.array(["a"])],
-    ids=repr,
+    ids=stable_id,
 )
 def test_nothing_else_is_a_list_tuple_or_set(value, type_):
     with pytest.raises(CastError, match=r"is not a list, tuple or set$"):
@@ -179,13 +180,13 @@ def test_kinds_of_dicts_and_deques_stay_what_they_are():
         cast({"a": 1}, collections.OrderedDict[str, int])
 
 
-@pytest.mark.parametrize("value", [["1"], ("1",), deque(["1"])], ids=repr)
+@pytest.mark.parametrize("value", [["1"], ("1",), deque(["1"])], ids=stable_id)
 def test_a_sequence_keeps_its_class(value):
     is_cast(value, Sequence[int], type(value)([1]))
     is_cast(value, Sequence[str], value)
 
 
-@pytest.mark.parametrize("value", [["1"], ("1",), {"1"}, frozenset({"1"})], ids=repr)
+@pytest.mark.parametrize("value", [["1"], ("1",), {"1"}, frozenset({"1"})], ids=stable_id)
 @pytest.mark.parametrize("abstract", [Collection, Iterable])
 def test_a_collection_keeps_its_class(value, abstract):
     is_cast(value, abstract[int], type(value)([1]))
@@ -226,7 +227,7 @@ def test_mappings():
     is_cast({"a": 1}, Iterable[str], {"a": 1})
 
 
-@pytest.mark.parametrize("value", ["abc", b"abc", bytearray(b"a"), memoryview(b"a")], ids=repr)
+@pytest.mark.parametrize("value", ["abc", b"abc", bytearray(b"a"), memoryview(b"a")], ids=stable_id)
 @pytest.mark.parametrize("abstract", [Sequence, Collection, Iterable])
 def test_texts_are_single_values(value, abstract):
     with pytest.raises(CastError):

@@ -1,0 +1,209 @@
+"""Starting a Ray of our own, or connecting to one, and leaving the process as it was."""
+
+import atexit
+import faulthandler
+import os
+import resource
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sematic.ray_backend.session_directory import SessionDirectory, create_session_directory
+
+# Set while our own Ray starts; its processes inherit them. What the user has set stays.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # no reports
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # no second Ray where two threads come at once
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # no warning where no GPU is asked for
+    "RAY_task_oom_retries": "0",  # out of memory is told; the engine decides what runs again
+}
+_SECONDS_TO_DIE = 3.0
+_PACKAGE_DIRECTORY = Path(__file__).absolute().parents[2]
+
+
+class RaySession:
+    """One use of Ray by this process. Starts and stops in the same thread.
+
+    What Ray does to the process while it starts is undone at once (environment variables) or at
+    the end (limits, handlers). A Ray of our own has its own directory, listens on loopback only,
+    lets in only who knows a random token, and has no more processes than it needs.
+
+    Args:
+        address: of a running Ray; ``None`` to start one.
+        environment: environment variables as they were before Ray was imported.
+    """
+
+    def __init__(self, address: str | None, environment: dict[str, str]) -> None:
+        self._address = address
+        self._environment = environment
+        self._directory: SessionDirectory | None = None
+        self._had_faulthandler = faulthandler.is_enabled()
+        self._file_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def start(self) -> None:
+        """Start Ray, or connect to it.
+
+        Raises:
+            Exception: whatever Ray raises.
+        """
+        import ray
+
+        try:
+            with _kept_environment(self._environment):
+                self._init(ray)
+        except BaseException:
+            self.stop()
+            raise
+        _forget_ray_in_forks(ray)
+        # "(raylet) A worker died ...": who runs the pipeline is told, with more reason.
+        ray._private.worker._worker_logs_enabled = False
+
+    def stop(self) -> None:
+        """End Ray, or the connection, and wait until nothing of it is left."""
+        import ray
+
+        left = _ray_processes() if self._address is None else []
+        ray.shutdown()
+        ray._private.worker._worker_logs_enabled = True
+        _end(left)
+        _forget_token(ray._raylet)
+        if self._directory is not None:
+            self._directory.remove()
+        if not self._had_faulthandler:
+            faulthandler.disable()
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._file_limits)
+
+    def _init(self, ray: Any) -> None:
+        quiet: dict[str, Any] = {
+            "logging_level": "ERROR",
+            "log_to_driver": False,
+            "job_config": _job_config(ray),
+        }
+        if self._address is not None:
+            ray.init(address=self._address, **quiet)
+            return
+        self._directory = create_session_directory()
+        os.environ.update({k: v for k, v in _SETTINGS.items() if k not in os.environ})
+        # Loopback is open to every user of the machine. Given here, Ray does not write a token
+        # to the user's home, which may be read-only.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        with _small(ray):
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(self._directory.path),
+                **quiet,
+            )
+
+
+def _job_config(ray: Any) -> Any:
+    """Workers find this package even where only the driver's ``sys.path`` has it."""
+    config = ray.job_config.JobConfig()
+    if _PACKAGE_DIRECTORY.name not in ("site-packages", "dist-packages"):
+        config._py_driver_sys_path.append(str(_PACKAGE_DIRECTORY))
+    return config
+
+
+@contextmanager
+def _kept_environment(before: dict[str, str]) -> Iterator[None]:
+    """Take back what happens to Ray's environment variables, and to the hook of breakpoint()."""
+    try:
+        yield
+    finally:
+        for name in list(os.environ):
+            if _is_rays(name) and name not in before:
+                del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if _is_rays(name)})
+
+
+def _is_rays(name: str) -> bool:
+    return name.startswith("RAY_") or name == "PYTHONBREAKPOINT"
+
+
+@contextmanager
+def _small(ray: Any) -> Iterator[None]:
+    """Let Ray start without what nobody here needs: half of its processes, half of the time.
+
+    There are no public switches for these. A Ray that lacks what is replaced here starts as it
+    is: slower, and with more processes.
+    """
+    from ray._private import node, parameter, ray_constants, utils
+
+    def build_params(*args: Any, **options: Any) -> Any:
+        # Neither an autoscaler nor a process that copies log files: nobody reads from either.
+        return original_params(
+            *args, **{"no_monitor": True, "include_log_monitor": False} | options
+        )
+
+    original_params = parameter.RayParams
+    replacements: list[tuple[Any, str, Any]] = [
+        # On Linux Ray takes 127.0.0.1 for "the address that other machines reach", and listens on
+        # all interfaces; on macOS, where it has no clusters, it does not.
+        (ray_constants, "ENABLE_RAY_CLUSTER", False),
+        (parameter, "RayParams", build_params),
+        (node.Node, "start_api_server", lambda self, **options: None),
+        # The agent of each node cannot be left out, but it can do without what a dashboard needs.
+        (utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")),
+    ]
+    with ExitStack() as stack:
+        for owner, name, replacement in replacements:
+            if hasattr(owner, name):
+                stack.callback(setattr, owner, name, getattr(owner, name))
+                setattr(owner, name, replacement)
+        yield
+
+
+def _ray_processes() -> list[Any]:
+    """The processes of our Ray, and all that tasks have started."""
+    import psutil  # type: ignore[import-untyped]  # comes with Ray
+    import ray
+
+    node = ray._private.worker._global_node
+    if node is None:
+        return []
+    found = []
+    for kind in node.all_processes.values():
+        for info in kind:
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(info.process.pid)
+                found += [process, *process.children(recursive=True)]
+    return found
+
+
+def _end(processes: list[Any]) -> None:
+    """Wait for processes to end, and kill those that take their time."""
+    import psutil
+
+    _, alive = psutil.wait_procs(processes, timeout=_SECONDS_TO_DIE)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=_SECONDS_TO_DIE)
+
+
+def _forget_token(raylet: Any) -> None:
+    """Let the next Ray of this process look for its token anew."""
+    with suppress(AttributeError):  # a Ray without tokens
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
+        raylet.Config.initialize("")
+
+
+def _forget_ray_in_forks(ray: Any) -> None:
+    """Keep a forked child from ending the Ray of its parent when it exits."""
+    global _forks_forget  # noqa: PLW0603  a hook cannot be taken back: it is set once
+    if not _forks_forget:
+        _forks_forget = True
+        os.register_at_fork(after_in_child=lambda: atexit.unregister(ray.shutdown))
+
+
+_forks_forget = False
+
+
+def is_copy_of_parent(ray: Any) -> bool:
+    """Whether this process was forked from one in which Ray was running: its Ray is dead here."""
+    worker = ray._private.worker.global_worker
+    thread = getattr(worker, "listener_thread", None)
+    return bool(ray.is_initialized() and thread is not None and not thread.is_alive())

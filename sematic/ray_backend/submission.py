@@ -1,0 +1,91 @@
+"""Calls as Ray tasks: what is made once is made once."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sematic.calls import ArtifactRef, Call
+from sematic.ports import ArtifactStore
+from sematic.ray_backend.cluster import read_capacities
+from sematic.ray_backend.remote import build_context, execute_remotely
+from sematic.ray_backend.resources import RayOptions, clamp_to_any, ignored_fields, ray_options
+from sematic.resources import ResourceRequirements
+from sematic.shipping import Packer
+
+# Code that is larger, because of the data in it, is given to Ray once rather than with each call.
+_MOST_BYTES_PER_CALL = 50_000
+
+
+class Submission:
+    """Submits the calls of one pipeline run to Ray. From any thread.
+
+    Args:
+        ray: the ``ray`` module, initialised.
+        store: where inputs come from and outputs go.
+        warn: told one sentence, once, where a requirement means nothing or cannot be met here.
+    """
+
+    def __init__(self, ray: Any, store: ArtifactStore, *, warn: Callable[[str], None]) -> None:
+        self._ray = ray
+        self._warn = warn
+        self._capacities = read_capacities(ray)
+        self._generic = ray.remote(execute_remotely)
+        self._context = build_context(store)
+        self._packer = Packer()
+        self._kept_code: dict[bytes, Any] = {}  # object refs
+        self._by_options: dict[RayOptions, Any] = {}
+        # By id of the requirements, which it keeps.
+        self._by_requirements: dict[int, tuple[ResourceRequirements | None, Any]] = {}
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+
+    def submit(self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str) -> Any:
+        """Start a task and return the reference of its outcome; it is bytes.
+
+        Raises:
+            UnserializableValueError: the call's function cannot be sent to a worker.
+        """
+        with self._lock:
+            return self._submit(call, inputs, log_path)
+
+    def _submit(self, call: Call, inputs: Mapping[str, ArtifactRef], log_path: str) -> Any:
+        packed, function = self._packer.pack_call(call, inputs, log_path=log_path)
+        remote = self._remote(call.options.resource_requirements)
+        return remote.remote(packed, self._code(function), self._context)
+
+    def knows(self, call: Call) -> bool:
+        """Whether a call is like one submitted before, so that submitting it is quick."""
+        return (
+            self._packer.knows(call.function)
+            and id(call.options.resource_requirements) in self._by_requirements
+        )
+
+    def _code(self, function: bytes) -> bytes | list[Any]:
+        if len(function) <= _MOST_BYTES_PER_CALL:
+            return function
+        if function not in self._kept_code:
+            self._kept_code[function] = self._ray.put(function)
+        return [self._kept_code[function]]  # in a list: a worker fetches it when it needs it
+
+    def _remote(self, requirements: ResourceRequirements | None) -> Any:
+        """The remote function with the Ray options of some requirements; made once for each."""
+        known = self._by_requirements.get(id(requirements))
+        if known is None:
+            known = (requirements, self._build_remote(requirements))
+            self._by_requirements[id(requirements)] = known
+        return known[1]
+
+    def _build_remote(self, requirements: ResourceRequirements | None) -> Any:
+        options, clamped = clamp_to_any(ray_options(requirements), self._capacities)
+        self._tell(clamped if requirements is not None else [])
+        self._tell(ignored_fields(requirements))
+        if options not in self._by_options:
+            arguments = options.as_arguments()
+            self._by_options[options] = self._generic.options(max_retries=0, **arguments)
+        return self._by_options[options]
+
+    def _tell(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            if sentence not in self._warned:
+                self._warned.add(sentence)
+                self._warn(sentence)

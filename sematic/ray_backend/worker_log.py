@@ -1,0 +1,151 @@
+"""The logs of calls in a worker process that executes one after the other.
+
+To make a file for each call, and to delete it where nothing was printed, would cost more than
+executing a small call does. So descriptors 1 and 2 lead to one file of the worker, the spool. Once
+something is in it, it gets the name of the call's log, and the next call gets another spool.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+# How soon the log of a call that is still executing can be read.
+_SECONDS_TO_PUBLISH = 0.2
+_NAME_BYTES = 64
+
+
+class WorkerLog:
+    """Redirects the output of this process, one call at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spool: _Spool | None = None
+        self._path: str | None = None  # of the call that executes
+        self._busy = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    @contextmanager
+    def capture(self, path: str) -> Iterator[None]:
+        """Redirect file descriptors 1 and 2 to a file while the block runs.
+
+        There is no file if nothing is written. If the process dies, :func:`recover_log` makes one
+        of what was written last.
+
+        Args:
+            path: the file; all those of a pipeline run are in one directory.
+        """
+        spool = self._begin(path)
+        _flush()
+        saved = (os.dup(1), os.dup(2))
+        try:
+            os.dup2(spool.descriptor, 1)
+            os.dup2(spool.descriptor, 2)
+            yield
+        finally:
+            _flush()
+            for number, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+            self._end()
+
+    def _begin(self, path: str) -> "_Spool":
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name="sematic-log", daemon=True)
+            self._watcher.start()
+        with self._lock:
+            directory, name = os.path.split(path)
+            if self._spool is None or self._spool.directory != directory:
+                self._spool = _Spool(directory)
+            self._spool.announce(name)
+            self._path = path
+            self._busy.set()
+            return self._spool
+
+    def _end(self) -> None:
+        with self._lock:
+            self._publish()
+            self._path = None
+            if self._spool is not None and _has_children():
+                self._spool = None  # they may write later, and not into the log of another call
+
+    def _watch(self) -> None:
+        while True:
+            self._busy.wait()
+            time.sleep(_SECONDS_TO_PUBLISH)
+            with self._lock:
+                if self._path is None:
+                    self._busy.clear()
+                else:
+                    self._publish()
+
+    def _publish(self) -> None:
+        """Make the spool the log of the call, if there is anything in it."""
+        if self._path is not None and self._spool is not None and self._spool.size:
+            os.rename(self._spool.path, self._path)
+            self._spool = None
+
+
+class _Spool:
+    """A file that has no name of its own yet; beside it, one that tells whose log it would be."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        os.makedirs(directory, exist_ok=True)
+        self.path, notice = _spool_paths(directory, os.getpid())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)  # children of an earlier call may have it open still
+        self.descriptor = os.open(self.path, flags | os.O_APPEND, 0o600)
+        self._notice = os.open(notice, flags, 0o600)
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+        os.close(self._notice)
+
+    def announce(self, name: str) -> None:
+        os.pwrite(self._notice, name.encode().ljust(_NAME_BYTES), 0)
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
+
+
+def recover_log(path: Path) -> None:
+    """Give the last output of a call whose process died to its log, if it is not there yet."""
+    for notice in path.parent.glob(".*.notice"):
+        spool = notice.with_suffix(".spool")
+        with suppress(FileNotFoundError):  # published before the process died
+            if notice.read_text().strip() == path.name and spool.stat().st_size:
+                spool.rename(path)
+
+
+def remove_spools(directory: Path) -> None:
+    """Delete what is no log, and the directory if there were no logs."""
+    with suppress(FileNotFoundError):
+        for path in directory.iterdir():
+            if path.suffix in (".spool", ".notice"):
+                path.unlink()
+    with suppress(OSError):  # it is not there, or there are logs in it
+        directory.rmdir()
+
+
+def _spool_paths(directory: str, pid: int) -> tuple[str, str]:
+    return f"{directory}/.{pid}.spool", f"{directory}/.{pid}.notice"
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()

@@ -1,0 +1,142 @@
+"""``sematic`` itself: help, version, completion, errors, and what it loads."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.shell_completion import ShellComplete
+from click.testing import Result
+
+from sematic import __version__
+from sematic.cli import main
+from tests.unit.cli import pipelines
+from tests.unit.cli.conftest import iter_ids
+
+Cli = Callable[..., Result]
+COMMANDS = ["run", "runs", "show", "logs", "artifact", "settings", "completion", "version"]
+
+
+def completions(*arguments: str, incomplete: str) -> list[str]:
+    complete = ShellComplete(main, {}, "sematic", "_SEMATIC_COMPLETE")
+    return [item.value for item in complete.get_completions(list(arguments), incomplete)]
+
+
+def test_help_lists_all_commands(sematic_cli: Cli) -> None:
+    output = sematic_cli("--help").stdout
+    listed = output.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == COMMANDS
+    assert sematic_cli("-h").stdout == output
+    for command in COMMANDS:
+        assert sematic_cli(command, "--help").exit_code == 0
+
+
+def test_unknown_command(sematic_cli: Cli) -> None:
+    assert sematic_cli("nope").exit_code == 2
+
+
+def test_version(sematic_cli: Cli, config_directory: Path) -> None:
+    output = sematic_cli("version").stdout
+    assert f"Sematic client v{__version__} is installed." in output
+    assert "There is no record yet." in output
+    assert not config_directory.exists()
+    pipelines.run(pipelines.add(1, 2))
+    assert "The record has schema 0" in sematic_cli("version").stdout
+
+
+def test_our_own_errors_have_no_traceback(
+    sematic_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMATIC_DATABASE_URL", "nonsense")
+    result = sematic_cli("runs")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: SEMATIC_DATABASE_URL is 'nonsense'")
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in sematic_cli("--verbose", "runs").stderr
+
+
+def test_a_damaged_record_is_an_error_in_one_line(sematic_cli: Cli, config_directory: Path) -> None:
+    config_directory.mkdir()
+    (config_directory / "sematic.db").write_text("this is no database" * 100)
+    result = sematic_cli("runs")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: Cannot ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(sematic_cli: Cli, shell: str) -> None:
+    result = sematic_cli("completion", shell)
+    assert result.exit_code == 0
+    assert "_SEMATIC_COMPLETE" in result.stdout
+
+
+def test_how_to_install_completion(sematic_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/usr/bin/zsh")
+    output = sematic_cli("completion").stdout
+    assert 'eval "$(sematic completion zsh)"' in output
+    assert "bash" not in output
+    monkeypatch.setenv("SHELL", "/bin/odd")
+    assert "bash" in sematic_cli("completion").stdout
+
+
+def test_ids_complete(sematic_cli: Cli, complete_id: str, failed_id: str) -> None:
+    assert completions("show", incomplete="") == [failed_id[:12], complete_id[:12]]
+    assert complete_id[:12] in completions("logs", incomplete=complete_id[:2].upper())
+    *_, nested_id = iter_ids(sematic_cli("show", complete_id).stdout)
+    assert completions("show", incomplete=nested_id[:7]) == [nested_id[:12]]
+    assert completions("show", incomplete="zz") == []
+
+
+def test_completion_without_a_record() -> None:
+    assert completions("show", incomplete="") == []
+    assert "examples/add" in completions("run", incomplete="ex")
+    assert completions("", incomplete="ru") == ["run", "runs"]
+
+
+def test_an_unreadable_record_does_not_disturb_completion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEMATIC_DATABASE_URL", "nonsense")
+    assert completions("show", incomplete="") == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["show", "--help"], ["settings", "show"]])
+def test_what_needs_no_record_loads_no_sql(arguments: list[str]) -> None:
+    program = """
+import json, sys
+from sematic.cli import main
+main(json.loads(sys.argv[1]), standalone_mode=False)
+heavy = ["sqlalchemy", "rich", "ray", "numpy", "pandas", "pyarrow", "pydantic", "kubernetes"]
+print([name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_commands_that_read_load_only_sql(complete_id: str) -> None:
+    program = """
+import sys
+from sematic.cli import main
+for arguments in (["runs"], ["show", sys.argv[1]], ["show", sys.argv[1], "--inputs"]):
+    main(arguments, standalone_mode=False)
+heavy = ["rich.console", "ray", "numpy", "pandas", "pyarrow", "pydantic", "kubernetes", "alembic"]
+print([name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, complete_id],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,133 @@
+"""InlineExecutor: one call at a time, in the thread that works. Its promises as an Executor are
+in tests/contract."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import sematic
+from sematic.calls import Failed, Succeeded
+from sematic.events import CallEnded, CallLost, Event, StartCall
+from sematic.execution import build_root_call
+from sematic.inline import InlineExecutor
+from sematic.testing import FakeClock, MemoryStore
+
+WAIT = 10.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(100.0)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def executor(store, clock) -> InlineExecutor:
+    return InlineExecutor(store, clock)
+
+
+@pytest.fixture
+def reports() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def run(executor, store, reports) -> Iterator[object]:
+    """Queue functions without arguments and work in this thread until all are done."""
+
+    def run(*functions: object) -> list[Event]:
+        for function in functions:
+            call = build_root_call(sematic.func(function)(), store)
+            executor.start(StartCall(call, {}, 1), reports.append)
+        executor.close()
+        executor.work()
+        return reports
+
+    return run
+
+
+def test_calls_execute_in_the_working_thread_in_order(run) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def first() -> None:
+        seen.append((1, threading.get_ident()))
+
+    def second() -> None:
+        seen.append((2, threading.get_ident()))
+
+    run(first, second)
+    assert seen == [(1, threading.get_ident()), (2, threading.get_ident())]
+
+
+def test_times_are_those_of_the_function(run, clock) -> None:
+    def slow() -> None:
+        clock.advance(5)
+
+    (report,) = run(slow)
+    assert isinstance(report, CallEnded)
+    assert (report.started_at, report.ended_at, report.at) == (100.0, 105.0, 105.0)
+
+
+def test_nothing_executes_before_somebody_works(executor, store, reports) -> None:
+    @sematic.func
+    def nothing() -> None: ...
+
+    call = build_root_call(nothing(), store)
+    executor.start(StartCall(call, {}, 1), reports.append)
+    assert reports == []
+    executor.close()
+    executor.work()
+    assert len(reports) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), ValueError()])
+def test_whatever_a_function_raises_the_next_one_executes(run, error) -> None:
+    def broken() -> None:
+        raise error
+
+    def fine() -> None: ...
+
+    first, second = run(broken, fine)
+    assert isinstance(first.outcome, Failed)
+    assert isinstance(second.outcome, Succeeded)
+
+
+def test_an_interrupted_call_is_lost(run, executor) -> None:
+    """As from a signal handler: in the working thread, in the middle of user code."""
+    after: list[int] = []
+
+    def interrupted() -> None:
+        executor.interrupt()
+        after.append(1)
+
+    def fine() -> None: ...
+
+    first, second = run(interrupted, fine)
+    assert isinstance(first, CallLost)
+    assert first.error.type == "sematic.errors.CancellationError"
+    assert isinstance(second, CallEnded)
+    assert after == []
+
+
+def test_an_interrupt_between_two_calls_does_nothing(executor) -> None:
+    executor.interrupt()
+
+
+def test_a_call_is_interrupted_once(run, executor) -> None:
+    """A second Ctrl-C finds the function cleaning up."""
+    cleaned: list[int] = []
+
+    def interrupted() -> None:
+        try:
+            executor.interrupt()
+        finally:
+            executor.interrupt()
+            cleaned.append(1)
+
+    run(interrupted)
+    assert cleaned == [1]

@@ -1,0 +1,274 @@
+"""What functions print, as the log of their run."""
+
+import contextlib
+import io
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sematic.output_capture import captured_descriptors, teed_streams
+from sematic.run_context import SematicContext, executing
+
+FIRST, SECOND = SematicContext("first", "root"), SematicContext("second", "root")
+
+
+class Screen(io.StringIO):
+    """A terminal that knows it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @contextlib.contextmanager
+    def shows_output(self) -> Iterator[None]:
+        """Not a fixture: pytest puts its own streams back between set-up and test."""
+        before = sys.stdout, sys.stderr
+        sys.stdout = sys.stderr = self
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
+
+
+class Logs:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.screen = Screen()
+
+    def path_of(self, run_id: str, attempt: int) -> Path:
+        return self.directory / f"{run_id}-{attempt}.log"
+
+    def read(self, run_id: str, attempt: int = 1) -> str:
+        return self.path_of(run_id, attempt).read_text(encoding="utf-8")
+
+    @contextlib.contextmanager
+    def teed(self) -> Iterator[None]:
+        with self.screen.shows_output(), teed_streams(self.path_of):
+            yield
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Logs:
+    return Logs(tmp_path / "logs")
+
+
+# --- teed streams
+
+
+def test_what_a_call_prints_is_shown_and_kept(logs: Logs) -> None:
+    with logs.teed(), executing(FIRST):
+        print("on stdout")
+        print("on stderr", file=sys.stderr)
+        sys.stdout.writelines(["a\n", "b\n"])
+    assert logs.read("first") == "on stdout\non stderr\na\nb\n"
+    assert logs.screen.getvalue() == "on stdout\non stderr\na\nb\n"
+
+
+def test_every_run_and_attempt_has_a_log_of_its_own(logs: Logs) -> None:
+    with logs.teed():
+        for context, attempt, text in [
+            (FIRST, 1, "one"),
+            (SECOND, 1, "two"),
+            (FIRST, 2, "again"),
+            (FIRST, 1, "more"),
+        ]:
+            with executing(context, attempt):
+                print(text)
+    assert logs.read("first") == "one\nmore\n"
+    assert logs.read("first", 2) == "again\n"
+    assert logs.read("second") == "two\n"
+
+
+def test_there_is_no_log_without_output(logs: Logs) -> None:
+    with logs.teed(), executing(FIRST):
+        print("", end="")
+    assert not logs.directory.exists()
+
+
+def test_what_is_printed_outside_of_calls_is_only_shown(logs: Logs) -> None:
+    with logs.teed():
+        print("progress")
+    assert logs.screen.getvalue() == "progress\n"
+    assert not logs.directory.exists()
+
+
+def test_output_is_there_at_once(logs: Logs) -> None:
+    with logs.teed(), executing(FIRST):
+        print("so far")
+        assert logs.read("first") == "so far\n"
+
+
+def test_threads_of_the_function_are_heard(logs: Logs) -> None:
+    with logs.teed(), executing(FIRST):
+        thread = threading.Thread(target=print, args=("from a thread",))
+        thread.start()
+        thread.join()
+    assert logs.read("first") == "from a thread\n"
+
+
+def test_calls_in_two_threads_do_not_get_into_each_others_way(logs: Logs) -> None:
+    def chatter(context: SematicContext) -> None:
+        with executing(context):
+            for i in range(200):
+                sys.stdout.write(f"{context.run_id} {i}\n")
+
+    with logs.teed():
+        threads = [threading.Thread(target=chatter, args=(c,)) for c in (FIRST, SECOND)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    for run_id in ("first", "second"):
+        assert logs.read(run_id).splitlines() == [f"{run_id} {i}" for i in range(200)]
+
+
+def test_text_that_no_encoding_takes_is_escaped(logs: Logs) -> None:
+    with logs.teed(), executing(FIRST):
+        sys.stdout.write("ü \udc80\n")
+    assert logs.read("first") == "ü \\udc80\n"
+
+
+def test_everything_else_is_the_original_streams(logs: Logs) -> None:
+    with logs.teed():
+        assert sys.stdout.isatty()
+        sys.stdout.flush()
+        assert not sys.stdout.closed
+        assert sys.stdout.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_streams_are_put_back_and_kept_ones_write_no_more_log(logs: Logs) -> None:
+    with logs.screen.shows_output():
+        with teed_streams(logs.path_of):
+            assert sys.stdout is not logs.screen
+            kept = sys.stdout
+        assert sys.stdout is sys.stderr is logs.screen
+    with executing(FIRST):
+        print("too late", file=kept)
+    assert logs.screen.getvalue() == "too late\n"
+    assert not logs.directory.exists()
+
+
+def test_a_stream_that_somebody_else_has_replaced_is_left(logs: Logs) -> None:
+    other = io.StringIO()
+    with logs.screen.shows_output():
+        with teed_streams(logs.path_of):
+            sys.stdout = other
+        assert sys.stdout is other
+        assert sys.stderr is logs.screen
+
+
+def test_redirected_output_goes_where_the_function_sends_it(logs: Logs) -> None:
+    with logs.teed(), executing(FIRST):
+        with contextlib.redirect_stdout(io.StringIO()) as redirected:
+            print("to a string")
+        print("to the log")
+    assert redirected.getvalue() == "to a string\n"
+    assert logs.read("first") == "to the log\n"
+
+
+def test_streams_may_be_missing(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with teed_streams(logs.path_of), executing(FIRST):
+        print("nowhere")
+    assert sys.stdout is None
+
+
+# --- logging
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    logger = logging.getLogger("tests.output_capture")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    yield logger
+    logger.handlers.clear()
+
+
+def test_handlers_that_are_there_are_heard(logs: Logs, logger: logging.Logger) -> None:
+    with logs.screen.shows_output():
+        handler = logging.StreamHandler(sys.stderr)
+        logger.addHandler(handler)
+        with teed_streams(logs.path_of), executing(FIRST):
+            logger.info("training")
+    assert logs.read("first") == "training\n"
+    assert handler.stream is logs.screen
+
+
+def test_handlers_that_a_function_adds_are_heard_and_survive(
+    logs: Logs, logger: logging.Logger
+) -> None:
+    with logs.teed(), executing(FIRST):
+        logger.addHandler(logging.StreamHandler())
+        logger.info("training")
+    logger.info("afterwards")
+    assert logs.read("first") == "training\n"
+    assert logs.screen.getvalue() == "training\nafterwards\n"
+
+
+# --- descriptors, as in workers
+
+CHATTY = """
+import os, subprocess, sys
+from sematic.output_capture import captured_descriptors
+
+print("before", flush=True)
+with captured_descriptors(sys.argv[1]):
+    print("python")
+    print("error", file=sys.stderr)
+    os.write(1, b"native\\n")
+    subprocess.run(["echo", "child"], check=True)
+print("after")
+"""
+
+
+def test_native_code_and_child_processes_are_heard(tmp_path: Path) -> None:
+    log = tmp_path / "deep" / "log"
+    command = [sys.executable, "-c", CHATTY, str(log)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+    assert sorted(log.read_text().split()) == ["child", "error", "native", "python"]
+    assert done.stdout == b"before\nafter\n"
+    assert done.stderr == b""
+
+
+def test_descriptors_without_output_leave_no_file(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with captured_descriptors(str(log)):
+        assert log.exists()
+    assert not log.exists()
+
+
+def test_descriptors_are_put_back_after_an_error(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    before = open_descriptors()
+    with pytest.raises(ValueError, match="broken"), captured_descriptors(str(log)):
+        os.write(1, b"inside\n")
+        raise ValueError("broken")
+    assert open_descriptors() == before
+    assert log.read_text() == "inside\n"
+
+
+def test_a_second_block_is_appended(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for word in (b"one\n", b"two\n"):
+        with captured_descriptors(str(log)):
+            os.write(1, word)
+    assert log.read_text() == "one\ntwo\n"
+
+
+def open_descriptors() -> list[int]:
+    """Which of the first file descriptors are open."""
+
+    def is_open(number: int) -> bool:
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            return True
+        return False
+
+    return list(filter(is_open, range(256)))
