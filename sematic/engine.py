@@ -106,7 +106,13 @@ class Engine:
         )
         self._events.put(
             PipelineStarted(
-                self._clock(), call, max_parallelism, on_failure, cache_namespace, seeds
+                self._clock(),
+                call,
+                max_parallelism=max_parallelism,
+                on_failure=on_failure,
+                cache_namespace=cache_namespace,
+                seeds=seeds,
+                apart=self._standalone is not self._inline,
             )
         )
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)

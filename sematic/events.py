@@ -43,6 +43,7 @@ class PipelineStarted:
         on_failure: whether a failure ends what still runs, or lets it finish.
         cache_namespace: where cached outputs are shared; ``None`` for no caching.
         seeds: the runs taken over from an earlier pipeline run, the root first.
+        apart: whether standalone calls execute apart; else one at a time, like inline ones.
     """
 
     at: float
@@ -51,6 +52,7 @@ class PipelineStarted:
     on_failure: OnFailure = "cancel"
     cache_namespace: str | None = None
     seeds: tuple[Seed, ...] = ()
+    apart: bool = True
 
 
 @dataclass(frozen=True, slots=True)

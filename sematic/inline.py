@@ -27,13 +27,16 @@ class InlineExecutor:
             queue.SimpleQueue()
         )
         self._interruptible = _Interruptible()
+        # Written by the engine's thread, read by the working one.
+        self._stopped: set[tuple[str, int]] = set()
 
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
         """Queue a call for the working thread."""
         self._queue.put((start, report))
 
     def stop(self, stop: StopCall) -> None:
-        """Nothing: an inline call that runs is left to finish, see :meth:`interrupt`."""
+        """Take a queued call back. One that executes is left to finish, see :meth:`interrupt`."""
+        self._stopped.add((stop.call.run_id, stop.attempt))
 
     def close(self) -> None:
         """Let :meth:`work` return."""
@@ -43,7 +46,8 @@ class InlineExecutor:
         """Execute calls in the calling thread until :meth:`close`."""
         while (item := self._queue.get()) is not None:
             start, report = item
-            report(self._execute(start))
+            stopped = (start.call.run_id, start.attempt) in self._stopped
+            report(self._lost(start) if stopped else self._execute(start))
 
     def interrupt(self) -> None:
         """End the call that executes now, if any. Only from the working thread: a signal handler.
@@ -65,11 +69,14 @@ class InlineExecutor:
                 interruptible=self._interruptible,
             )
         except CallInterrupted:
-            return CallLost(self._clock(), call.run_id, attempt, _INTERRUPTED)
+            return self._lost(start)
         ended_at = self._clock()
         return CallEnded(
             ended_at, call.run_id, attempt, outcome, started_at=started_at, ended_at=ended_at
         )
+
+    def _lost(self, start: StartCall) -> CallLost:
+        return CallLost(self._clock(), start.call.run_id, start.attempt, _INTERRUPTED)
 
 
 class _Interruptible:

@@ -66,6 +66,7 @@ class PipelineState:
         self._calls = ReadyCalls()
         self._cache = CacheDesk()
         self._cache_namespace: str | None = None
+        self._apart = True
         self._evaluating: set[str] = set()
         self._resolved: deque[KnownRun] = deque()  # outputs that were not passed on yet
         self._ending: EndPipeline | None = None
@@ -110,6 +111,7 @@ class PipelineState:
         self._calls.max_parallelism = event.max_parallelism
         self._on_failure = event.on_failure
         self._cache_namespace = event.cache_namespace
+        self._apart = event.apart
         self._out.append(PipelineMoved(event.at, self._root_id, PipelineRunStatus.RUNNING))
         if event.seeds:
             self._sow(event.seeds, event.at)
@@ -239,7 +241,7 @@ class PipelineState:
         self._resolve(run, found.output, at)
 
     def _enqueue(self, run: KnownRun) -> None:
-        self._calls.add(run.call.run_id, standalone=run.call.options.standalone)
+        self._calls.add(run.call.run_id, standalone=self._apart and run.call.options.standalone)
 
     def _start_ready(self, at: float) -> None:
         if self._ending is None:
@@ -322,8 +324,6 @@ class PipelineState:
             self._enqueue(run)
         else:
             self._fail(run, failed, at, times=times)
-
-    # --- the end -----------------------------------------------------------------------------
 
     def _fail(
         self, run: KnownRun, failed: Failed, at: float, *, times: Times | None = None

@@ -220,9 +220,10 @@ class ManualExecutor:
         self._reports[start.call.run_id, start.attempt] = report
 
     def stop(self, stop: StopCall) -> None:
-        """Remember the wish, and report the attempt as lost."""
+        """Remember the wish, and report the attempt as lost unless it has ended just before."""
         self.stopped.append(stop)
-        self.lose(stop.call.run_id, stop.attempt, "stopped")
+        if (stop.call.run_id, stop.attempt) in self._reports:
+            self.lose(stop.call.run_id, stop.attempt, "stopped")
 
     def end(self, event: Event, run_id: str, attempt: int) -> None:
         """Report how an attempt ended."""

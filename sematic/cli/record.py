@@ -7,7 +7,7 @@ from click.shell_completion import CompletionItem
 
 from sematic.errors import NotFoundError, SematicError
 
-if TYPE_CHECKING:  # SQL takes a quarter of a second: not before a command asks
+if TYPE_CHECKING:  # loaded when a command asks: help and completion need none
     from sematic.tracking.queries import Queries
 
 NO_RUNS = "No runs yet. Run a pipeline and it is listed here, for example: sematic run examples/add"

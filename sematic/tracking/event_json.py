@@ -62,6 +62,7 @@ def _started(event: PipelineStarted) -> dict[str, Any]:
         "max_parallelism": event.max_parallelism,
         "on_failure": event.on_failure,
         "cache_namespace": event.cache_namespace,
+        "apart": event.apart,
         "seeds": [_seed(seed) for seed in event.seeds],
     }
 

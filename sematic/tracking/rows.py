@@ -76,9 +76,16 @@ class RowBuilder:
         self._function_ids: dict[int, tuple[Function[..., Any], str]] = {}
         self._sent_artifacts: set[str] = set()
         self._constants: set[str] = set()
+        self._last = (-1, 0)  # first_seq of the last batch, and the ordinal it began with
 
     def build(self, batch: Batch) -> RowBatch:
-        """The rows of a batch."""
+        """The rows of a batch. The last one may be asked for again: it may not have been sent."""
+        first_seq, ordinal = self._last
+        if batch.first_seq == first_seq:
+            self._ordinal = ordinal
+            for remembered in (self._function_ids, self._sent_artifacts, self._constants):
+                remembered.clear()
+        self._last = (batch.first_seq, self._ordinal)
         rows = RowBatch(batch.root_id, batch.epoch, batch.first_seq)
         for seq, event in enumerate(batch.events, batch.first_seq):
             rows.events.append(_event_row(batch, seq, event))

@@ -401,9 +401,8 @@ def test_drain_lets_what_runs_finish(setup) -> None:
     assert sorted(state.value for state in setup.states().values()).count("RESOLVED") == 1
 
 
-@pytest.mark.xfail(reason="InlineExecutor.stop does not take queued calls back", strict=True)
 def test_standalone_calls_that_are_executed_inline_are_stopped_too() -> None:
-    """With SilentRunner: the second one is only queued when the first one fails."""
+    """With SilentRunner: the second one is not started when the first one fails."""
     executed: List[int] = []
 
     @sematic.func(standalone=True)

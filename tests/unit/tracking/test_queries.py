@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy
 
 import sematic
 from sematic.errors import NotFoundError, UnknownSchemaError
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking import queries as module
+from sematic.tracking.connections import connect
 from sematic.tracking.queries import Queries, open_queries
 
 
@@ -199,17 +199,19 @@ class TestShortIds:
         insert_run(config_directory, "f" * 32)
         assert open_record(config_directory).resolve_run_id("ffff") == "f" * 32
 
-    def test_prefixes_are_looked_up_in_the_index(self, config_directory: Path) -> None:
+    def test_prefixes_are_looked_up_in_the_index(
+        self, config_directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         run(add(1, 2))
         record = open_record(config_directory)
-        assert record._database is not None
-        engine, asked = record._database.engine, []
+        asked: list[str] = []
 
-        def remember(_c: Any, _cursor: Any, text: str, parameters: Any, *_: Any) -> None:
-            if not text.startswith("EXPLAIN"):
-                asked.append((text, parameters))
+        def connect_and_listen(url: str) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(url)
+            connection.set_trace_callback(asked.append)
+            return connection
 
-        sqlalchemy.event.listen(engine, "before_cursor_execute", remember)
+        monkeypatch.setattr(module, "connect", connect_and_listen)
         for resolve in (
             record.resolve_run_id,
             record.resolve_pipeline_run_id,
@@ -217,10 +219,12 @@ class TestShortIds:
         ):
             with pytest.raises(NotFoundError):
                 resolve("0000")
-        with engine.connect() as connection:
-            for text, parameters in asked[:3]:
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)
-                assert plan.fetchall()[0].detail.startswith("SEARCH"), text
+        queries = [text for text in asked if text.startswith("SELECT")]
+        assert len(queries) == 3
+        with sqlite3.connect(config_directory / "sematic.db") as connection:
+            for text in queries:
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall()
+                assert plan[0][3].startswith("SEARCH"), plan
 
 
 class TestLostDrivers:

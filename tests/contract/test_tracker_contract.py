@@ -1,0 +1,367 @@
+"""What every Tracker promises, see :class:`sematic.ports.Tracker`.
+
+``postgres`` needs the fixture ``postgres_url``: an empty database of the test's own.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sematic.calls import ArtifactRef
+from sematic.errors import FencedError, RecordError
+from sematic.events import CancelRequested, PipelineMoved, RunCreated, RunMoved
+from sematic.ports import Batch
+from sematic.states import PipelineRunStatus, RunState
+from sematic.testing import MemoryTracker
+from sematic.tracking.connections import connect
+from sematic.tracking.sql_tracker import SqlTracker
+from tests.builders import ROOT, artifact, call, info
+
+Event = tuple[int, int, str]
+
+
+class MemoryRecord:
+    """A record in memory. All trackers are one: there is one process."""
+
+    def __init__(self) -> None:
+        self._tracker = MemoryTracker()
+
+    def tracker(self) -> MemoryTracker:
+        return self._tracker
+
+    def events(self, root_id: str = ROOT) -> list[Event]:
+        """Epoch, sequence number and reason of what is recorded."""
+        return [
+            (batch.epoch, seq, event.reason)  # type: ignore[union-attr]
+            for batch in self._tracker.batches
+            if batch.root_id == root_id
+            for seq, event in enumerate(batch.events, batch.first_seq)
+        ]
+
+    def states(self) -> dict[str, str]:
+        """Of every run."""
+        states = {}
+        for batch in self._tracker.batches:
+            for change in batch.changes:
+                if isinstance(change, RunCreated):
+                    states[change.call.run_id] = "CREATED"
+                elif isinstance(change, RunMoved):
+                    states[change.run_id] = change.state.value
+        return states
+
+    def close(self) -> None:
+        self._tracker.close()
+
+
+class SqlRecord:
+    """A record in a database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._trackers: list[SqlTracker] = []
+
+    def tracker(self) -> SqlTracker:
+        self._trackers.append(SqlTracker(self.url))
+        return self._trackers[-1]
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        connection = connect(self.url)
+        try:
+            return list(map(tuple, connection.execute(query).fetchall()))
+        finally:
+            connection.close()
+
+    def events(self, root_id: str = ROOT) -> list[Event]:
+        rows = self.rows(
+            "SELECT epoch, seq, payload FROM events "
+            f"WHERE root_id = '{root_id}' ORDER BY epoch, seq"
+        )
+        return [(epoch, seq, payload.split('"')[3]) for epoch, seq, payload in rows]
+
+    def states(self) -> dict[str, str]:
+        return dict(self.rows("SELECT id, state FROM runs"))  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        for tracker in self._trackers:
+            tracker.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "memory":
+        made: Any = MemoryRecord()
+    elif request.param == "sqlite":
+        made = SqlRecord(f"sqlite:///{tmp_path}/record.db")
+    else:
+        made = SqlRecord(request.getfixturevalue("postgres_url"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tracker(record: Any) -> Any:
+    return record.tracker()
+
+
+def batch(
+    epoch: int, first_seq: int, *words: str, changes: tuple[Any, ...] = (), root: str = ROOT
+) -> Batch:
+    """A batch with one event for each word."""
+    events = tuple(CancelRequested(float(i), word) for i, word in enumerate(words))
+    return Batch(root, epoch, first_seq, events, changes)
+
+
+def resolved(run_id: str, key: str, output: ArtifactRef, at: float = 1.0) -> tuple[Any, ...]:
+    """The changes of a run whose output is shared."""
+    return (
+        RunCreated(at, call(run_id, parent=None)),
+        RunMoved(at, run_id, RunState.SCHEDULED, attempt=1, cache_key=key),
+        RunMoved(at, run_id, RunState.RESOLVED, attempt=1, cache_key=key, output=output),
+    )
+
+
+# --- epochs
+
+
+def test_the_first_driver_has_the_first_epoch(tracker) -> None:
+    assert tracker.begin(info()) == 1
+
+
+def test_who_takes_over_has_the_next_epoch(record) -> None:
+    assert [record.tracker().begin(info()) for _ in range(3)] == [1, 2, 3]
+
+
+def test_pipeline_runs_have_epochs_of_their_own(record) -> None:
+    assert [record.tracker().begin(info(root)) for root in ("r1", "r2", "r1")] == [1, 1, 2]
+
+
+def test_a_driver_that_was_replaced_is_fenced(record) -> None:
+    old, new = record.tracker(), record.tracker()
+    first = old.begin(info())
+    old.record(batch(first, 0, "a"))
+    second = new.begin(info())
+    with pytest.raises(FencedError):
+        old.record(batch(first, 1, "b"))
+    new.record(batch(second, 0, "c"))
+    assert record.events() == [(1, 0, "a"), (2, 0, "c")]
+
+
+def test_a_fenced_driver_cannot_repeat_itself_either(record) -> None:
+    old, new = record.tracker(), record.tracker()
+    first = old.begin(info())
+    old.record(batch(first, 0, "a"))
+    new.begin(info())
+    with pytest.raises(FencedError):
+        old.record(batch(first, 0, "a"))
+    assert record.events() == [(1, 0, "a")]
+
+
+# --- batches
+
+
+def test_batches_are_recorded_in_order(record, tracker) -> None:
+    epoch = tracker.begin(info())
+    tracker.record(batch(epoch, 0, "a", "b"))
+    tracker.record(batch(epoch, 2, "c"))
+    assert record.events() == [(1, 0, "a"), (1, 1, "b"), (1, 2, "c")]
+
+
+def test_twice_is_as_good_as_once(record, tracker) -> None:
+    epoch = tracker.begin(info())
+    changes = (
+        PipelineMoved(1.0, ROOT, PipelineRunStatus.RUNNING),
+        RunCreated(1.0, call(ROOT, inputs={"x": artifact(1)})),
+    )
+    for _ in range(2):
+        tracker.record(batch(epoch, 0, "a", "b", changes=changes))
+    tracker.record(batch(epoch, 2, "c"))
+    for _ in range(2):
+        tracker.record(batch(epoch, 0, "a", "b", changes=changes))
+    assert record.events() == [(1, 0, "a"), (1, 1, "b"), (1, 2, "c")]
+    assert record.states() == {ROOT: "CREATED"}
+
+
+@pytest.mark.parametrize("first_seq", [1, 7])
+def test_gaps_are_refused(record, tracker, first_seq) -> None:
+    epoch = tracker.begin(info())
+    with pytest.raises(RecordError, match="comes next"):
+        tracker.record(batch(epoch, first_seq, "a"))
+    assert record.events() == []
+    tracker.record(batch(epoch, 0, "a"))
+
+
+def test_batches_that_overlap_are_refused(record, tracker) -> None:
+    """Half of it is recorded: neither to repeat nor to drop it would be right."""
+    epoch = tracker.begin(info())
+    tracker.record(batch(epoch, 0, "a", "b"))
+    with pytest.raises(RecordError, match="comes next"):
+        tracker.record(batch(epoch, 1, "b", "c"))
+    assert record.events() == [(1, 0, "a"), (1, 1, "b")]
+
+
+def test_a_pipeline_run_that_was_not_begun_is_refused(tracker) -> None:
+    tracker.begin(info("other"))
+    with pytest.raises(RecordError) as caught:
+        tracker.record(batch(1, 0, "a"))
+    assert not isinstance(caught.value, FencedError)
+
+
+def test_an_empty_batch_is_nothing(record, tracker) -> None:
+    epoch = tracker.begin(info())
+    tracker.record(batch(epoch, 0))
+    tracker.record(batch(epoch, 0, "a"))
+    assert record.events() == [(1, 0, "a")]
+
+
+def test_runs_are_in_the_state_of_their_last_change(record, tracker) -> None:
+    epoch = tracker.begin(info())
+    changes = [
+        RunCreated(1.0, call(ROOT)),
+        RunMoved(1.0, ROOT, RunState.SCHEDULED, attempt=1, inputs={}),
+        RunMoved(2.0, ROOT, RunState.RESOLVED, attempt=1, output=artifact(1)),
+    ]
+    for seq, change in enumerate(changes):
+        tracker.record(batch(epoch, seq, "x", changes=(change,)))
+        expected = ["CREATED", "SCHEDULED", "RESOLVED"][seq]
+        assert record.states() == {ROOT: expected}
+
+
+def test_pipeline_runs_are_kept_apart(record) -> None:
+    first, second = record.tracker(), record.tracker()
+    first.begin(info("r1"))
+    second.begin(info("r2"))
+    first.record(batch(1, 0, "a", root="r1"))
+    second.record(batch(1, 0, "b", root="r2"))
+    first.record(batch(1, 1, "c", root="r1"))
+    assert record.events("r1") == [(1, 0, "a"), (1, 1, "c")]
+    assert record.events("r2") == [(1, 0, "b")]
+
+
+def test_several_drivers_may_write_at_once(record) -> None:
+    errors: list[BaseException] = []
+
+    def drive(root: str) -> None:
+        try:
+            tracker = record.tracker()
+            epoch = tracker.begin(info(root))
+            for seq in range(20):
+                tracker.record(batch(epoch, seq, f"{root}-{seq}", root=root))
+        except BaseException as error:
+            errors.append(error)
+
+    roots = [f"r{i}" for i in range(4)]
+    in_threads(*(lambda root=root: drive(root) for root in roots))
+    assert errors == []
+    for root in roots:
+        assert [seq for _, seq, _ in record.events(root)] == list(range(20))
+
+
+def in_threads(*functions: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+# --- cached outputs
+
+
+def test_an_output_is_found_by_its_key(tracker) -> None:
+    epoch = tracker.begin(info())
+    tracker.record(batch(epoch, 0, "x", changes=resolved("a", "key", artifact(1))))
+    assert tracker.find_output("key") == ("a", artifact(1))
+    assert tracker.find_output("other") is None
+
+
+def test_nothing_is_found_in_an_empty_record(tracker) -> None:
+    tracker.begin(info())
+    assert tracker.find_output("key") is None
+
+
+def test_the_oldest_output_is_found(tracker) -> None:
+    epoch = tracker.begin(info())
+    older, newer = resolved("z", "key", artifact(1), 1.0), resolved("a", "key", artifact(2), 2.0)
+    tracker.record(batch(epoch, 0, "x", changes=older + newer))
+    assert tracker.find_output("key") == ("z", artifact(1))
+
+
+def test_the_run_that_computed_an_output_is_named(tracker) -> None:
+    epoch = tracker.begin(info())
+    served = RunMoved(
+        1.0,
+        "b",
+        RunState.RESOLVED,
+        cache_key="key",
+        output=artifact(1),
+        original_run_id="first of all",
+    )
+    tracker.record(batch(epoch, 0, "x", changes=(RunCreated(1.0, call("b", parent=None)), served)))
+    assert tracker.find_output("key") == ("first of all", artifact(1))
+
+
+def test_an_output_that_is_not_known_yet_is_not_found(tracker) -> None:
+    epoch = tracker.begin(info())
+    changes = resolved("a", "key", artifact(1))[:2]
+    tracker.record(batch(epoch, 0, "x", changes=changes))
+    assert tracker.find_output("key") is None
+
+
+def test_outputs_are_found_by_threads_beside_the_one_that_records(tracker) -> None:
+    epoch = tracker.begin(info())
+    tracker.record(batch(epoch, 0, "x", changes=resolved("a", "key", artifact(1))))
+    found: list[object] = []
+
+    def look() -> None:
+        for _ in range(20):
+            found.append(tracker.find_output("key"))
+
+    def write() -> None:
+        for seq in range(1, 20):
+            tracker.record(batch(epoch, seq, "x"))
+
+    in_threads(look, look, write)
+    assert found == [("a", artifact(1))] * 40
+
+
+# --- closing
+
+
+def test_close_may_come_early_and_twice(record) -> None:
+    tracker = record.tracker()
+    tracker.begin(info())
+    tracker.close()
+    tracker.close()
+    record.tracker().close()
+
+
+# --- what only a database can show
+
+
+def test_a_batch_that_failed_is_recorded_whole_the_second_time(tmp_path: Path) -> None:
+    record = SqlRecord(f"sqlite:///{tmp_path}/record.db")
+    tracker = record.tracker()
+    epoch = tracker.begin(info())
+    with sqlite3.connect(tmp_path / "record.db") as connection:
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON events "
+            "BEGIN SELECT RAISE(ABORT, 'no space'); END"
+        )
+    changes = (RunCreated(1.0, call(ROOT, inputs={"x": artifact(1)})),)
+    whole = batch(epoch, 0, "a", changes=changes)
+    with pytest.raises(RecordError, match="no space"):
+        tracker.record(whole)
+    assert record.rows("SELECT COUNT(*) FROM artifacts") == [(0,)]
+    assert record.states() == {}
+    with sqlite3.connect(tmp_path / "record.db") as connection:
+        connection.execute("DROP TRIGGER refuse")
+    tracker.record(whole)
+    assert record.rows("SELECT id FROM artifacts") == [(artifact(1).id,)]
+    assert record.rows("SELECT COUNT(*) FROM functions") == [(1,)]
+    assert record.rows("SELECT ordinal FROM runs") == [(0,)]
+    assert record.events() == [(1, 0, "a")]
+    record.close()
