@@ -1,6 +1,6 @@
 """What storing and reading values costs, beside what Arrow alone needs for the same bytes.
 
-Run as ``python benchmarks/artifacts.py``. Times of large values are the median of three rounds;
+Times of large values are the median of three rounds;
 each round writes with Arrow and with the store, one after the other, each to a disk that has
 nothing else to do. Every large value is measured in a process of its own, for its peak memory.
 """
@@ -14,44 +14,48 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rows import Row, print_table
 from sematic.artifacts import FileSystemStore
 from sematic.calls import ArtifactRef
 
+MOST_RATIO = 1.5
 ROUNDS = 3
 COLUMNS = 10
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size-gb", type=float, default=1.0, help="size of the large values")
-    parser.add_argument("--location", help="folder to write to; a temporary one by default")
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="artifacts-", dir=options.location))
+def measure(size_gb: float = 1.0, location: str | None = None) -> Iterator[Row]:
+    """The rows of the table.
+
+    Args:
+        size_gb: size of the large values.
+        location: folder to write to; a temporary one by default.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="artifacts-", dir=location))
     try:
-        _print_small(FileSystemStore(folder / "small"))
-        _print_large(folder, options.size_gb)
+        yield from _measure_small(FileSystemStore(folder / "small"))
+        for kind in ("numpy array", "pandas frame"):
+            yield from _measure_large(kind, folder, size_gb)
     finally:
         shutil.rmtree(folder)
 
 
-def _print_small(store: FileSystemStore) -> None:
-    print(f"{'small values':28}{'put':>12}{'get':>12}   microseconds")
+def _measure_small(store: FileSystemStore) -> Iterator[Row]:
     for name, value, type_ in [
-        ("int", 3, int),
-        ("str", "a short text", str),
-        ("list of 10 ints", list(range(10)), list[int]),
-        ("dict of 5 floats", {f"key{i}": i / 3 for i in range(5)}, dict[str, float]),
+        ("an int", 3, int),
+        ("a short text", "a short text", str),
+        ("a list of 10 ints", list(range(10)), list[int]),
+        ("a dict of 5 floats", {f"key{i}": i / 3 for i in range(5)}, dict[str, float]),
     ]:
         ref = store.put(value, type_)
         put = _microseconds(partial(store.put, value, type_))
         get = _microseconds(partial(store.get, ref))
-        print(f"{name:28}{put:12.1f}{get:12.1f}")
+        yield Row(f"store and read {name}", f"{put:.1f}, {get:.1f} microseconds")
 
 
 def _microseconds(action: Callable[[], object], times: int = 5_000) -> float:
@@ -64,22 +68,22 @@ def _microseconds(action: Callable[[], object], times: int = 5_000) -> float:
     return best / times * 1e6
 
 
-def _print_large(folder: Path, size_gb: float) -> None:
-    print()
-    print(
-        f"{size_gb:g} GB{'':22}{'arrow':>9}{'put':>9}{'ratio':>8}{'put again':>11}"
-        f"{'read':>10}{'one pass':>10}{'peak of put':>14}"
-    )
+def _measure_large(kind: str, folder: Path, size_gb: float) -> Iterator[Row]:
     context = multiprocessing.get_context("spawn")
-    for kind in ("numpy array", "pandas frame"):
-        with ProcessPoolExecutor(1, mp_context=context) as own_process:
-            row = own_process.submit(_measure, kind, folder, size_gb).result()
-        print(
-            f"{kind:28}{row['arrow']:8.2f}s{row['put']:8.2f}s{row['ratio']:8.2f}"
-            f"{row['again']:10.2f}s{row['read'] * 1e3:8.1f}ms{row['pass']:9.2f}s"
-            f"{row['peak']:+11.0f} MB"
-        )
-    print("ratio: median of put / arrow per round; peak of put: beyond the value itself.")
+    with ProcessPoolExecutor(1, mp_context=context) as own_process:
+        row = own_process.submit(_measure, kind, folder, size_gb).result()
+    what = f"{kind} of {size_gb:g} GB"
+    yield Row(
+        f"store a {what}: {MOST_RATIO} x Arrow",
+        f"{row['put']:.2f} s, Arrow {row['arrow']:.2f} s, {row['ratio']:.2f}",
+        row["ratio"] <= MOST_RATIO,
+    )
+    yield Row(f"store a {what} again", f"{row['again']:.2f} s")
+    yield Row(
+        f"read a {what}; and look at all of it",
+        f"{row['read'] * 1e3:.1f} ms; {row['pass']:.2f} s",
+    )
+    yield Row(f"store a {what}: peak of memory beside it", f"{row['peak']:+.0f} MB")
 
 
 def _measure(kind: str, folder: Path, size_gb: float) -> dict[str, float]:
@@ -167,4 +171,8 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size-gb", type=float, default=1.0, help="size of the large values")
+    parser.add_argument("--location", help="folder to write to; a temporary one by default")
+    options = parser.parse_args()
+    print_table(measure(options.size_gb, options.location))

@@ -4,6 +4,7 @@ import os
 import pickle
 import traceback
 from types import TracebackType
+from typing import Any
 
 from sematic import errors
 from sematic.calls import ErrorRecord
@@ -43,21 +44,23 @@ def build_error_record(error: BaseException, *, pickled: bool = False) -> ErrorR
 def restore_exception(record: ErrorRecord) -> BaseException | None:
     """The exception that another process raised, its traceback chained as text.
 
-    ``None`` where it did not survive the way: its class may not be importable here. What this
-    package itself has to say of a lost call becomes one of its own exceptions.
+    Where it did not survive the way, its class not being importable here, the traceback alone; and
+    ``None`` where there is none. What this package itself has to say of a lost call becomes one of
+    its own exceptions.
     """
+    traceback = RemoteTraceback(record.traceback) if record.traceback else None
     if record.pickled is None:
         module, _, name = record.type.rpartition(".")
         ours = getattr(errors, name, None) if module == errors.__name__ else None
-        return ours(record.message) if ours is not None else None
+        return ours(record.message) if ours is not None else traceback
     try:
         error = pickle.loads(record.pickled)
     except Exception:  # noqa: BLE001
         # Whatever a foreign __setstate__ raises; the record still tells it all.
-        return None
+        return traceback
     if not isinstance(error, BaseException):
-        return None
-    error.__cause__ = RemoteTraceback(record.traceback)
+        return traceback
+    error.__cause__ = traceback
     return error
 
 
@@ -90,11 +93,43 @@ def _message(error: BaseException) -> str:
 
 
 def _pickle(error: BaseException) -> bytes | None:
+    pickled = _try_to_pickle(error)
+    if pickled is None:
+        pickled = _try_to_pickle(_Likeness(error))
+    return pickled  # the record's text is what remains in any case
+
+
+def _try_to_pickle(value: object) -> bytes | None:
     import cloudpickle  # classes of __main__ go by value
 
     try:
-        pickled = cloudpickle.dumps(error)
-        pickle.loads(pickled)  # many exceptions pickle but do not unpickle
-    except Exception:  # noqa: BLE001 - the record's text is what remains
+        pickled = cloudpickle.dumps(value)
+        str(pickle.loads(pickled))  # many exceptions pickle but do not unpickle
+    except Exception:  # noqa: BLE001 - whatever the methods of a foreign class raise
         return None
     return bytes(pickled)
+
+
+class _Likeness:
+    """Pickles as an exception of the same class, made of those parts that can be pickled.
+
+    With it ``except`` and ``isinstance`` work in the driver for exceptions that hold a lock or a
+    connection, and for those that cannot be made from their ``args`` again.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        error = self._error
+        arguments = tuple(a if _try_to_pickle(a) is not None else repr(a) for a in error.args)
+        kept = {n: v for n, v in vars(error).items() if _try_to_pickle(v) is not None}
+        return _make_without_constructor, (type(error), arguments, kept)
+
+
+def _make_without_constructor(
+    kind: type[BaseException], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> BaseException:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error

@@ -18,8 +18,10 @@ def start_time(pid: int) -> str | None:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return _start_time_from_ps(pid)
-    # The name in brackets may hold spaces and brackets; field 22 is counted from behind it.
-    return stat.rpartition(b")")[2].split()[19].decode()
+    # The name in brackets may hold spaces and brackets: fields are counted from behind it.
+    fields = stat.rpartition(b")")[2].split()
+    is_zombie = fields[0] == b"Z"  # dead, but its parent has not asked how it ended
+    return None if is_zombie else fields[19].decode()
 
 
 def _start_time_from_ps(pid: int) -> str | None:

@@ -178,7 +178,7 @@ class Queries:
         """The arguments of a run, by name."""
         query = (
             f"SELECT i.name, i.sources, {_ARTIFACT_FIELDS} FROM run_inputs i "
-            "LEFT JOIN artifacts a ON a.id = i.artifact_id WHERE i.run_id = ? ORDER BY i.name"
+            "LEFT JOIN artifacts a ON a.id = i.artifact_id WHERE i.run_id = ? ORDER BY i.position"
         )
         return tuple(
             InputRow(

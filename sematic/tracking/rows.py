@@ -40,6 +40,7 @@ _TIMES = {
     RunState.RESOLVED: "resolved_at",
     RunState.FAILED: "failed_at",
     RunState.NESTED_FAILED: "failed_at",
+    RunState.CANCELED: "ended_at",
 }
 
 
@@ -124,9 +125,9 @@ class RowBuilder:
     ) -> None:
         call = change.call
         self._add_artifacts(rows, _call_artifacts(call), change.at)
-        for name, value in call.inputs.items():
+        for position, (name, value) in enumerate(call.inputs.items()):
             artifact_id = value.id if isinstance(value, ArtifactRef) else known.get(name)
-            rows.inputs.append((call.run_id, name, _sources(value), artifact_id))
+            rows.inputs.append((call.run_id, name, position, _sources(value), artifact_id))
             if isinstance(value, Expression):
                 constants = (ref.id for ref in _input_artifacts(value))
                 self._add_constants(rows, constants)

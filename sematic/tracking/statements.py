@@ -25,7 +25,7 @@ RUN_COLUMNS = (
     *("id", "root_id", "parent_id", "ordinal", "name", "function_path", "function_id"),
     *("standalone", "options", "created_at", *RUN_DETAILS),
 )
-INPUT_COLUMNS = ("run_id", "name", "sources", "artifact_id")
+INPUT_COLUMNS = ("run_id", "name", "position", "sources", "artifact_id")
 CONSTANT_COLUMNS = ("root_id", "artifact_id")
 FUNCTION_COLUMNS = ("id", "path", "source", "docstring")
 ARTIFACT_COLUMNS = ("id", "codec", "type", "size", "payload", "summary", "created_at")

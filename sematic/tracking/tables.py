@@ -82,6 +82,8 @@ run_inputs = Table(
     metadata,
     Column("run_id", String(32), nullable=False),
     Column("name", Text, nullable=False),
+    # Of the argument in the function's signature.
+    Column("position", Integer, nullable=False),
     # The runs whose outputs it is made of, JSON; null for a constant.
     Column("sources", Text),
     Column("artifact_id", String(40)),

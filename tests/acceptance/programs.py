@@ -14,7 +14,7 @@ def run_python(*arguments: str, cwd: Path | None = None, code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
-        env=environment(),
+        env=_environment(),
         capture_output=True,
         text=True,
         timeout=_SECONDS,
@@ -30,6 +30,6 @@ def run_sematic(*arguments: str, cwd: Path | None = None, code: int = 0) -> str:
     return run_python("-c", program, *arguments, cwd=cwd, code=code)
 
 
-def environment() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """The test's environment, in which this clone is importable from everywhere."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}

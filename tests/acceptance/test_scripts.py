@@ -1,12 +1,7 @@
 """Pipelines as users start them: scripts, modules, notebooks, with a debugger and with input."""
 
 import importlib.util
-import os
-import pty
-import select
-import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +9,8 @@ import pytest
 from sematic.client import open_record
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.views import RunRow
-from tests.acceptance.programs import environment, run_python, run_sematic
+from tests.acceptance.programs import run_python, run_sematic
+from tests.terminal import Terminal
 
 _SECONDS = 60.0
 
@@ -191,48 +187,6 @@ def test_standalone_functions_of_a_cell() -> None:
 # --- with somebody at the terminal -----------------------------------------------------------
 
 
-class Terminal:
-    """A program that believes that somebody sits at its terminal."""
-
-    def __init__(self, script: Path) -> None:
-        self._pid, self._fd = pty.fork()
-        if self._pid == 0:
-            try:
-                os.execve(sys.executable, [sys.executable, str(script)], environment())
-            finally:
-                os._exit(127)
-        self.shown = ""
-        self._seen = 0
-
-    def expect(self, text: str) -> None:
-        """Wait until the program shows this, after what was expected before."""
-        deadline = time.monotonic() + _SECONDS
-        while text not in self.shown[self._seen :]:
-            assert time.monotonic() < deadline, self.shown
-            assert self._read(), self.shown
-        self._seen = self.shown.index(text, self._seen) + len(text)
-
-    def type(self, text: str) -> None:
-        os.write(self._fd, text.encode())
-
-    def wait(self) -> int:
-        """Read to the end; the exit code."""
-        while self._read():
-            pass
-        os.close(self._fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-
-    def _read(self) -> bool:
-        ready, _, _ = select.select([self._fd], [], [], _SECONDS)
-        assert ready, f"nothing more came: {self.shown}"
-        try:
-            piece = os.read(self._fd, 4096)
-        except OSError:  # Linux's way to tell that nobody has the other end any more
-            return False
-        self.shown += piece.decode(errors="replace")
-        return bool(piece)
-
-
 ASKING = """
 import sematic
 
@@ -271,35 +225,37 @@ if __name__ == "__main__":
 """
 
 
+def open_terminal(script: Path) -> Terminal:
+    return Terminal([str(script)], columns=100, wraps=True)
+
+
 def test_a_function_may_ask(tmp_path: Path) -> None:
-    terminal = Terminal(write(tmp_path, "ask.py", ASKING))
-    terminal.expect("Your name? ")
-    terminal.type("Ada\n")
-    terminal.expect("Hello Ada")
-    assert terminal.wait() == 0
+    terminal = open_terminal(write(tmp_path, "ask.py", ASKING))
+    terminal.wait_for("Your name?", _SECONDS)
+    terminal.type("Ada")
+    terminal.wait_for("Hello Ada", _SECONDS)
+    assert terminal.wait(_SECONDS) == 0
     assert recorded_paths() == ["ask.pipeline", "ask.ask"]
 
 
 def test_a_function_may_be_debugged(tmp_path: Path) -> None:
-    terminal = Terminal(write(tmp_path, "debugged.py", DEBUGGED))
-    terminal.expect("(Pdb)")
-    terminal.type("p secret + 100\n")
-    terminal.expect("142")
-    terminal.expect("(Pdb)")
-    terminal.type("secret = 7\n")
-    terminal.expect("(Pdb)")
-    terminal.type("continue\n")
-    terminal.expect("result 7")
-    assert terminal.wait() == 0
+    terminal = open_terminal(write(tmp_path, "debugged.py", DEBUGGED))
+    terminal.wait_for("(Pdb)", _SECONDS)
+    terminal.type("p secret + 100")
+    terminal.wait_for("142", _SECONDS)
+    terminal.type("secret = 7")
+    terminal.type("continue")
+    terminal.wait_for("result 7", _SECONDS)
+    assert terminal.wait(_SECONDS) == 0
     assert {run.state for run in recorded_runs()} == {RunState.RESOLVED}
 
 
 def test_leaving_the_debugger_fails_the_run(tmp_path: Path) -> None:
-    terminal = Terminal(write(tmp_path, "debugged.py", DEBUGGED))
-    terminal.expect("(Pdb)")
-    terminal.type("quit\n")
-    assert terminal.wait() == 1
-    assert "BdbQuit" in terminal.shown
+    terminal = open_terminal(write(tmp_path, "debugged.py", DEBUGGED))
+    terminal.wait_for("(Pdb)", _SECONDS)
+    terminal.type("quit")
+    assert terminal.wait(_SECONDS) == 1
+    assert "BdbQuit" in terminal.written
     record = open_record()
     (pipeline_run,) = record.pipeline_runs()
     assert pipeline_run.status is PipelineRunStatus.FAILED

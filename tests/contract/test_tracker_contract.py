@@ -6,12 +6,13 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sematic.calls import ArtifactRef
+from sematic.calls import ArtifactRef, Succeeded
 from sematic.errors import FencedError, RecordError
 from sematic.events import CancelRequested, PipelineMoved, RunCreated, RunMoved
 from sematic.ports import Batch
@@ -19,7 +20,7 @@ from sematic.states import PipelineRunStatus, RunState
 from sematic.testing import MemoryTracker
 from sematic.tracking.connections import connect
 from sematic.tracking.sql_tracker import SqlTracker
-from tests.builders import ROOT, artifact, call, info
+from tests.builders import ROOT, artifact, call, ended, info
 
 Event = tuple[int, int, str]
 
@@ -115,13 +116,28 @@ def batch(
     return Batch(root, epoch, first_seq, events, changes)
 
 
-def resolved(run_id: str, key: str, output: ArtifactRef, at: float = 1.0) -> tuple[Any, ...]:
-    """The changes of a run whose output is shared."""
-    return (
+def shared(
+    epoch: int,
+    run_id: str,
+    output: ArtifactRef,
+    *,
+    at: float = 1.0,
+    seq: int = 0,
+    original: str | None = None,
+) -> Batch:
+    """A run whose output is shared under the key "key"."""
+    changes = (
         RunCreated(at, call(run_id, parent=None)),
-        RunMoved(at, run_id, RunState.SCHEDULED, attempt=1, cache_key=key),
-        RunMoved(at, run_id, RunState.RESOLVED, attempt=1, cache_key=key, output=output),
+        RunMoved(at, run_id, RunState.SCHEDULED, attempt=1, cache_key="key"),
+        RunMoved(
+            *(at, run_id, RunState.RESOLVED),
+            attempt=1,
+            cache_key="key",
+            output=output,
+            original_run_id=original,
+        ),
     )
+    return Batch(ROOT, epoch, seq, (ended(run_id, Succeeded(output), at=at),), changes)
 
 
 # --- epochs
@@ -273,7 +289,7 @@ def in_threads(*functions: Callable[[], object]) -> None:
 
 def test_an_output_is_found_by_its_key(tracker) -> None:
     epoch = tracker.begin(info())
-    tracker.record(batch(epoch, 0, "x", changes=resolved("a", "key", artifact(1))))
+    tracker.record(shared(epoch, "a", artifact(1)))
     assert tracker.find_output("key") == ("a", artifact(1))
     assert tracker.find_output("other") is None
 
@@ -285,35 +301,27 @@ def test_nothing_is_found_in_an_empty_record(tracker) -> None:
 
 def test_the_oldest_output_is_found(tracker) -> None:
     epoch = tracker.begin(info())
-    older, newer = resolved("z", "key", artifact(1), 1.0), resolved("a", "key", artifact(2), 2.0)
-    tracker.record(batch(epoch, 0, "x", changes=older + newer))
+    tracker.record(shared(epoch, "z", artifact(1), at=1.0))
+    tracker.record(shared(epoch, "a", artifact(2), at=2.0, seq=1))
     assert tracker.find_output("key") == ("z", artifact(1))
 
 
 def test_the_run_that_computed_an_output_is_named(tracker) -> None:
     epoch = tracker.begin(info())
-    served = RunMoved(
-        1.0,
-        "b",
-        RunState.RESOLVED,
-        cache_key="key",
-        output=artifact(1),
-        original_run_id="first of all",
-    )
-    tracker.record(batch(epoch, 0, "x", changes=(RunCreated(1.0, call("b", parent=None)), served)))
+    tracker.record(shared(epoch, "b", artifact(1), original="first of all"))
     assert tracker.find_output("key") == ("first of all", artifact(1))
 
 
 def test_an_output_that_is_not_known_yet_is_not_found(tracker) -> None:
     epoch = tracker.begin(info())
-    changes = resolved("a", "key", artifact(1))[:2]
-    tracker.record(batch(epoch, 0, "x", changes=changes))
+    whole = shared(epoch, "a", artifact(1))
+    tracker.record(replace(whole, changes=whole.changes[:2]))
     assert tracker.find_output("key") is None
 
 
 def test_outputs_are_found_by_threads_beside_the_one_that_records(tracker) -> None:
     epoch = tracker.begin(info())
-    tracker.record(batch(epoch, 0, "x", changes=resolved("a", "key", artifact(1))))
+    tracker.record(shared(epoch, "a", artifact(1)))
     found: list[object] = []
 
     def look() -> None:

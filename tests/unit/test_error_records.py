@@ -121,11 +121,24 @@ def test_exceptions_of_local_classes_come_back() -> None:
 
 
 @pytest.mark.parametrize("error", [Unpicklable(), Lopsided(3, "x")])
-def test_what_does_not_survive_the_way_is_left_as_text(error) -> None:
+def test_what_cannot_be_pickled_whole_comes_back_in_part(error) -> None:
     record = build_error_record(raised(error), pickled=True)
-    assert record.pickled is None
-    assert record.message == str(error)
-    assert restore_exception(record) is None
+    restored = restore_exception(record)
+    assert type(restored) is type(error)
+    assert str(restored) == str(error)
+    assert "raise error" in str(restored.__cause__)
+
+
+def test_of_a_class_that_cannot_be_pickled_the_traceback_comes_back() -> None:
+    guard = threading.Lock()
+
+    class Closed(Exception):
+        def __str__(self) -> str:
+            return f"{guard}"
+
+    restored = restore_exception(build_error_record(raised(Closed()), pickled=True))
+    assert type(restored) is RemoteTraceback
+    assert "raise error" in str(restored)
 
 
 def test_our_own_errors_come_back_from_their_name() -> None:

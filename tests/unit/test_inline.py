@@ -8,7 +8,7 @@ import pytest
 
 import sematic
 from sematic.calls import Failed, Succeeded
-from sematic.events import CallEnded, CallLost, Event, StartCall
+from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.execution import build_root_call
 from sematic.inline import InlineExecutor
 from sematic.testing import FakeClock, MemoryStore
@@ -83,6 +83,28 @@ def test_nothing_executes_before_somebody_works(executor, store, reports) -> Non
     executor.close()
     executor.work()
     assert len(reports) == 1
+
+
+def test_a_queued_call_can_be_taken_back(executor, store, reports) -> None:
+    executed: list[int] = []
+
+    @sematic.func
+    def first() -> None:
+        executor.stop(StopCall(second_call, 1))
+        executor.stop(StopCall(first_call, 1))  # this one executes: it is left to finish
+        executed.append(1)
+
+    @sematic.func
+    def second() -> None:
+        executed.append(2)
+
+    first_call, second_call = (build_root_call(f(), store) for f in (first, second))
+    for call in (first_call, second_call):
+        executor.start(StartCall(call, {}, 1), reports.append)
+    executor.close()
+    executor.work()
+    assert executed == [1]
+    assert [type(report) for report in reports] == [CallEnded, CallLost]
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), ValueError()])

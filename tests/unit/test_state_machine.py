@@ -544,6 +544,33 @@ def test_a_standalone_root_needs_a_slot_as_well(pipeline: Pipeline) -> None:
     assert words[-1] == "start a #1"
 
 
+# --- where nothing executes apart
+
+
+def test_standalone_calls_run_one_at_a_time_where_nothing_executes_apart(
+    pipeline: Pipeline,
+) -> None:
+    calls = [standalone("a"), call("b"), standalone("c")]
+    words = pipeline.start_with(*calls, output=list_of("a", "b", "c"), apart=False)
+    assert words[-2:] == ["a SCHEDULED", "start a #1"]
+    assert pipeline.succeed("a") == ["a RESOLVED", "b SCHEDULED", "start b #1"]
+    assert pipeline.fail("b") == [
+        "b FAILED",
+        "root NESTED_FAILED",
+        "c CANCELED",
+        "pipeline FAILED",
+        "end FAILED",
+    ]
+
+
+def test_no_slots_are_needed_where_nothing_executes_apart(pipeline: Pipeline) -> None:
+    calls = [standalone("a", retry=TWICE), standalone("b")]
+    options = {"apart": False, "max_parallelism": 1}
+    pipeline.start_with(*calls, output=list_of("a", "b"), **options)
+    assert pipeline.fail("a") == ["a RETRYING", "b SCHEDULED", "start b #1"]
+    assert pipeline.succeed("b") == ["b RESOLVED", "a SCHEDULED", "start a #2"]
+
+
 # --- retries
 
 

@@ -95,6 +95,7 @@ class World:
     most_runs: int
     max_parallelism: int | None
     caching: bool
+    apart: bool
     state: PipelineState = field(default_factory=PipelineState)
     events: list[Event] = field(default_factory=list)
     instructions: list[list[Instruction]] = field(default_factory=list)
@@ -201,7 +202,7 @@ class World:
     def check(self) -> None:
         active = {run_id for run_id, _ in self.open_attempts}
         assert active == self.in_state(RunState.SCHEDULED)
-        standalone = {run_id for run_id in active if self.calls[run_id].options.standalone}
+        standalone = set(filter(self.runs_apart, active))
         limit = self.max_parallelism
         assert limit is None or len(standalone) <= limit
         assert len(active - standalone) <= 1, "two inline calls at once"
@@ -218,13 +219,16 @@ class World:
 
     def check_nobody_waits_in_vain(self, standalone: set[str], active: set[str]) -> None:
         ready = [run_id for run_id in self.calls if self.is_ready(run_id)]
-        if any(self.calls[run_id].options.standalone for run_id in ready):
+        if any(map(self.runs_apart, ready)):
             assert len(standalone) == self.max_parallelism
-        if any(not self.calls[run_id].options.standalone for run_id in ready):
+        if not all(map(self.runs_apart, ready)):
             assert len(active - standalone) == 1
         for run_id in self.in_state(RunState.RAN):
             needs = set(dependencies(self.expansions[run_id]))
             assert not needs <= self.outputs.keys() or run_id in self.open_questions
+
+    def runs_apart(self, run_id: str) -> bool:
+        return self.apart and self.calls[run_id].options.standalone
 
     def is_ready(self, run_id: str) -> bool:
         if self.states[run_id] not in (RunState.CREATED, RunState.RETRYING):
@@ -364,11 +368,14 @@ class World:
 
 def run_world(random: Random, odds: Odds, most_runs: int) -> World:
     parallelism = random.choice([None, 1, 2, 3])
-    world = World(random, odds, most_runs, parallelism, caching=random.random() < 0.3)
+    caching, apart = random.random() < 0.3, random.random() < 0.8
+    world = World(random, odds, most_runs, parallelism, caching, apart)
     root = call(ROOT, standalone=world.chance(50), retry=random.choice(RETRIES))
     on_failure = "drain" if world.chance(50) else "cancel"
     namespace = "shared" if world.caching else None
-    world.send(PipelineStarted(0.0, root, parallelism, on_failure, namespace))
+    world.send(
+        PipelineStarted(0.0, root, parallelism, on_failure, cache_namespace=namespace, apart=apart)
+    )
     while world.end is None:
         world.step()
     return world

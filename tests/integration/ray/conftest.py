@@ -1,49 +1,83 @@
-"""One real Ray for all tests that use it: a start and an end take some six seconds."""
+"""One real Ray for all tests that use it: a start and an end take some four seconds."""
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-# What keeps Ray quiet and out of the user's home.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_SCHEDULER_EVENTS": "0",
-    "RAY_ENABLE_AUTO_CONNECT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_task_oom_retries": "0",
-    # Without it, Ray writes a token into the home directory.
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
-}
+import sematic
+from sematic.client import open_record
+from sematic.ray_backend.cluster import LocalRay
+from sematic.tracking.views import PipelineRunRow, RunRow
 
 
 @pytest.fixture(scope="session")
-def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The ``ray`` module, initialised with two CPUs, on loopback only.
+def ray_session() -> Iterator[ModuleType]:
+    """The ``ray`` module, initialised: small, quiet, on loopback only, for the whole session.
 
-    Started in the main thread, since Ray dies with the thread that started it. Its workers keep
-    what they record in a directory of the test session.
+    Pipeline runs of the session share it, as they share the Ray of an earlier one that still runs.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in QUIET.items():
-            patch.setenv(name, value)
-        config_directory = tmp_path_factory.mktemp("ray") / ".sematic"
-        patch.setenv("SEMATIC_CONFIG_DIR", str(config_directory))
+    ray = LocalRay()
+    yield ray.enter()
+    ray.leave()
 
-        import ray
-        from ray._private import ray_constants
 
-        # On Linux, Ray takes 127.0.0.1 for "the address that other machines reach" without this.
-        patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            logging_level="ERROR",
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
-        yield ray
-        ray.shutdown()
+class Result:
+    """What became of a pipeline run: a value or an error, and what is recorded.
+
+    Attributes:
+        value: what the runner returned, ``None`` if it raised.
+        error: what the runner raised, ``None`` if it returned.
+    """
+
+    def __init__(self, root_id: str, directory: Path) -> None:
+        self.root_id = root_id
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._directory = directory
+
+    @property
+    def pipeline_run(self) -> PipelineRunRow:
+        return open_record().pipeline_run(self.root_id)
+
+    def runs(self, name: str) -> list[RunRow]:
+        """The runs of the functions of this name, in the order of their creation."""
+        return [run for run in open_record().runs(self.root_id) if run.name == name]
+
+    def run(self, name: str) -> RunRow:
+        (found,) = self.runs(name)
+        return found
+
+    def states(self) -> dict[str, str]:
+        """The state of every run; names must differ."""
+        return {run.name: run.state.value for run in open_record().runs(self.root_id)}
+
+    def log(self, run: RunRow) -> str | None:
+        """The output of a run, ``None`` if it has no log."""
+        path = self._directory / "logs" / self.root_id / f"{run.id}-1.log"
+        return path.read_text() if path.exists() else None
+
+    def log_files(self) -> list[Path]:
+        """Everything that was left where logs are kept."""
+        return sorted((self._directory / "logs").rglob("*"))
+
+
+@pytest.fixture
+def run(ray_session: ModuleType, config_directory: Path) -> Callable[..., Result]:
+    """Runs a future with a LocalRunner on the Ray of the session."""
+
+    def run(future: sematic.Future, **options: Any) -> Result:
+        result = Result(future.id, config_directory)
+        runner = sematic.LocalRunner(progress="off", **options)
+        try:
+            result.value = runner.run(future)
+        except Exception as error:
+            result.error = error
+        left = [run for run in open_record().runs(future.id) if not run.state.is_terminal]
+        assert not left, "half-recorded"
+        assert result.pipeline_run.status.is_terminal
+        return result
+
+    return run

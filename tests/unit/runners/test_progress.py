@@ -105,6 +105,7 @@ logging.basicConfig(format="%(message)s")
 print(sematic.LocalRunner().run(pipeline()))
 """
         )
+        terminal.wait_for("one")
         terminal.wait_for("○ double")
         printed, logged = terminal.screen.lines[:2], terminal.screen.lines[2:]
         assert printed == ["a line of logging", "one"]
@@ -136,9 +137,11 @@ def pipeline() -> int:
 sematic.LocalRunner().run(pipeline())
 """
         )
-        terminal.wait_for("1,000/1,003")
+        terminal.wait_for("1,000 done, 1 running")
+        terminal.wait_for(" slow ")
         bar, counts, running = terminal.screen.lines[-3:]
         assert "pipeline" in bar
+        assert "1,000/1,003" in bar
         assert counts.strip() == "1,000 done, 1 running, 1 expanded, 1 waiting"
         assert running.split()[1] == "slow"
         assert terminal.wait() == 0

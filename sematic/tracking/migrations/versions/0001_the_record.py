@@ -60,6 +60,7 @@ def upgrade() -> None:
         "run_inputs",
         sa.Column("run_id", sa.String(32), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
+        sa.Column("position", sa.Integer, nullable=False),
         sa.Column("sources", sa.Text),
         sa.Column("artifact_id", sa.String(40)),
         sa.PrimaryKeyConstraint("run_id", "name"),

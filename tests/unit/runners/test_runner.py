@@ -1,0 +1,124 @@
+"""Runner, and what running any future takes."""
+
+from typing import Any
+
+import pytest
+
+import sematic
+from sematic import Runner, SilentRunner
+from sematic.errors import FutureUseError, NestedRunError
+from sematic.future import AbstractFuture
+from sematic.runners.runner import run_future
+from sematic.states import RunState
+
+
+@sematic.func
+def number(x: int = 1) -> int:
+    return x
+
+
+@sematic.func
+def pair() -> "tuple[int, str]":
+    return 1, "a"
+
+
+@sematic.func
+def broken() -> int:
+    raise ValueError("broken")
+
+
+class CountingRunner(Runner):
+    """A user's own runner."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def run(self, future: AbstractFuture) -> Any:
+        self.count += 1
+        return SilentRunner().run(future)
+
+
+def test_a_runner_must_say_how_to_run() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Runner()  # type: ignore[abstract]
+
+
+def test_run_is_the_only_abstract_method() -> None:
+    assert Runner.__abstractmethods__ == {"run"}
+
+
+def test_a_users_own_runner_works() -> None:
+    runner = CountingRunner()
+    assert runner.run(number(3)) == 3
+    assert runner.count == 1
+
+
+def test_the_state_and_value_of_a_future_that_was_run() -> None:
+    future = number(3)
+    assert SilentRunner().run(future) == 3
+    assert (future.state, future.value) == (RunState.RESOLVED, 3)
+    assert "state=RESOLVED" in repr(future)
+
+
+def test_running_twice_returns_the_stored_value() -> None:
+    executed = []
+
+    def execute(future: object) -> list[int]:
+        executed.append(future)
+        return [1]
+
+    future = number()
+    first = run_future(future, execute)
+    assert run_future(future, execute) is first
+    assert executed == [future]
+
+
+def test_running_twice_with_another_runner() -> None:
+    future = number(3)
+    assert SilentRunner().run(future) == CountingRunner().run(future) == 3
+
+
+def test_a_future_that_failed_cannot_be_run_again() -> None:
+    future = broken()
+    with pytest.raises(sematic.PipelineRunError):
+        SilentRunner().run(future)
+    assert (future.state, future.value) == (RunState.FAILED, None)
+    with pytest.raises(FutureUseError, match=r"did not succeed\. Call broken\(\.\.\.\) again and r"):
+        SilentRunner().run(future)
+
+
+def test_a_future_cannot_be_run_while_it_runs() -> None:
+    future = number()
+    with pytest.raises(FutureUseError, match="was run before"):
+        run_future(future, lambda root: run_future(root, lambda _: 1))
+
+
+def test_arguments_of_the_root_must_be_concrete() -> None:
+    with pytest.raises(ValueError, match="All input arguments of your root function should be con"):
+        SilentRunner().run(number(number()))
+
+
+@pytest.mark.parametrize("thing", [3, None, "future", number, number.func])
+def test_what_is_no_future(thing) -> None:
+    with pytest.raises(FutureUseError, match=r"runner\.run\(\.\.\.\) needs a future, but got"):
+        SilentRunner().run(thing)
+
+
+@pytest.mark.parametrize("build", [lambda: pair()[0], lambda: number() + 1, lambda: -number()])
+def test_parts_of_a_pipeline_are_no_roots(build) -> None:
+    with pytest.raises(FutureUseError, match="is a part of a pipeline, not its root"):
+        SilentRunner().run(build())
+
+
+def test_a_run_inside_of_a_run_is_refused() -> None:
+    @sematic.func
+    def pipeline() -> int:
+        return SilentRunner().run(number())
+
+    with pytest.raises(sematic.PipelineRunError) as caught:
+        SilentRunner().run(pipeline())
+    cause = caught.value.__cause__
+    assert isinstance(cause, NestedRunError)
+    assert isinstance(cause, RuntimeError)
+    assert str(cause).startswith("You have called runner.run(...) within a Sematic func. Usually")
+    assert "https://docs.sematic.dev/diving-deeper/future-algebra" in str(cause)

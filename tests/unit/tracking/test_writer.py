@@ -1,0 +1,196 @@
+"""SqlWriter: rows into a database. What it promises as a part of a Tracker is in tests/contract."""
+
+import json
+import pickle
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sematic.errors import FencedError, RecordError
+from sematic.events import CancelRequested, PipelineMoved, RunCreated, RunMoved
+from sematic.ports import Batch
+from sematic.states import PipelineRunStatus, RunState
+from sematic.tracking.database import Database
+from sematic.tracking.rows import RowBuilder
+from sematic.tracking.writer import SqlWriter
+from tests.builders import ROOT, artifact, call, error, info
+
+DRIVER = {"host": "here", "pid": 7, "started": "now"}
+
+
+class Record:
+    """A writer, and what it has written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        Database(self.url).prepare()
+        self.writer = SqlWriter(self.url)
+        self.builder = RowBuilder()
+        self.seq = 0
+
+    def begin(self) -> int:
+        return self.writer.begin(info(), DRIVER)
+
+    def write(self, *changes: Any) -> None:
+        events = (CancelRequested(float(self.seq), "x"),)
+        self.writer.write(self.builder.build(Batch(ROOT, 1, self.seq, events, changes)))
+        self.seq += 1
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        with sqlite3.connect(self.path) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+
+    def row(self, table: str) -> dict[str, Any]:
+        (only,) = self.rows(table)
+        return only
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Record]:
+    made = Record(tmp_path / "record.db")
+    yield made
+    made.writer.close()
+
+
+def test_a_pipeline_run_that_begins(record) -> None:
+    assert record.begin() == 1
+    row = record.row("pipeline_runs")
+    assert (row["root_id"], row["name"], row["status"]) == (ROOT, "pipeline", "SCHEDULED")
+    assert (row["epoch"], row["next_seq"], row["ended_at"]) == (1, 0, None)
+    assert json.loads(row["driver"]) == DRIVER
+    assert json.loads(row["environment"]) == {}
+    assert row["created_at"] == 1.0
+
+
+def test_a_pipeline_run_that_is_taken_over(record) -> None:
+    record.begin()
+    record.write(PipelineMoved(1.0, ROOT, PipelineRunStatus.RUNNING))
+    other = SqlWriter(record.url)
+    assert other.begin(info(name="other"), {**DRIVER, "pid": 8}) == 2
+    other.close()
+    row = record.row("pipeline_runs")
+    assert (row["epoch"], row["next_seq"], row["name"]) == (2, 0, "pipeline")
+    assert (row["status"], json.loads(row["driver"])["pid"]) == ("RUNNING", 8)
+    with pytest.raises(FencedError, match=r"epoch 2; this one has 1"):
+        record.write()
+
+
+def test_a_run_from_its_creation_to_its_end(record) -> None:
+    record.begin()
+    record.write(RunCreated(1.0, call("a", inputs={"x": artifact(1), "y": artifact(2)})))
+    record.write(
+        RunMoved(2.0, "a", RunState.SCHEDULED, attempt=1, inputs={"x": artifact(3)}),
+    )
+    times = {"started_at": 3.0, "ended_at": 4.0}
+    record.write(RunMoved(5.0, "a", RunState.RESOLVED, attempt=1, output=artifact(4), **times))
+    row = record.row("runs")
+    assert (row["state"], row["attempt"], row["ordinal"]) == ("RESOLVED", 1, 0)
+    names = ("created_at", "scheduled_at", "started_at", "ended_at", "resolved_at", "failed_at")
+    assert [row[name] for name in names] == [1.0, 2.0, 3.0, 4.0, 5.0, None]
+    assert row["output_id"] == artifact(4).id
+    assert row["function_id"] == record.row("functions")["id"]
+    inputs = {row["name"]: row["artifact_id"] for row in record.rows("run_inputs")}
+    assert inputs == {"x": artifact(3).id, "y": artifact(2).id}
+
+
+def test_a_new_state_takes_back_no_times_and_no_output(record) -> None:
+    record.begin()
+    times = {"started_at": 2.0, "ended_at": 3.0}
+    record.write(
+        RunCreated(1.0, call("a")),
+        RunMoved(1.5, "a", RunState.SCHEDULED, attempt=1, cache_key="key"),
+    )
+    record.write(RunMoved(4.0, "a", RunState.RAN, attempt=1, nested_run_id="b", **times))
+    record.write(RunMoved(5.0, "a", RunState.NESTED_FAILED, attempt=1, reason="Because."))
+    row = record.row("runs")
+    assert (row["state"], row["failed_at"], row["reason"]) == ("NESTED_FAILED", 5.0, "Because.")
+    kept = ("scheduled_at", "started_at", "ended_at", "nested_run_id", "cache_key")
+    assert [row[name] for name in kept] == [1.5, 2.0, 3.0, "b", "key"]
+
+
+def test_the_error_of_an_attempt_goes_with_the_next_one(record) -> None:
+    record.begin()
+    record.write(RunCreated(1.0, call("a")))
+    record.write(RunMoved(2.0, "a", RunState.SCHEDULED, attempt=1))
+    record.write(RunMoved(3.0, "a", RunState.RETRYING, attempt=1, error=error()))
+    assert "broken" in record.row("runs")["error"]
+    record.write(RunMoved(4.0, "a", RunState.SCHEDULED, attempt=2))
+    row = record.row("runs")
+    assert (row["error"], row["attempt"], row["scheduled_at"]) == (None, 2, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "ended_at"),
+    [
+        (PipelineRunStatus.RUNNING, None),
+        (PipelineRunStatus.COMPLETE, 9.0),
+        (PipelineRunStatus.FAILED, 9.0),
+        (PipelineRunStatus.CANCELED, 9.0),
+    ],
+)
+def test_the_status_of_the_pipeline_run(record, status, ended_at) -> None:
+    record.begin()
+    record.write(PipelineMoved(9.0, ROOT, status, "Because."))
+    row = record.row("pipeline_runs")
+    assert (row["status"], row["reason"], row["ended_at"]) == (status.value, "Because.", ended_at)
+
+
+def test_a_batch_is_all_or_nothing(record) -> None:
+    record.begin()
+    rows = record.builder.build(
+        Batch(ROOT, 1, 0, (CancelRequested(0.0, "x"),), (RunCreated(1.0, call("a")),))
+    )
+    rows.events.append(("too", "short"))
+    with pytest.raises(RecordError, match="Cannot use the record at sqlite"):
+        record.writer.write(rows)
+    assert record.rows("runs") == record.rows("events") == []
+    assert record.row("pipeline_runs")["next_seq"] == 0
+    rows.events.pop()
+    record.writer.write(rows)
+    assert len(record.rows("runs")) == 1
+
+
+def test_the_environment_can_be_replaced_beside_the_batches(record) -> None:
+    record.begin()
+    other = SqlWriter(record.url)
+    other.annotate(ROOT, {"commit": "abc", "path": Path("/x")})
+    other.close()
+    record.write()
+    assert json.loads(record.row("pipeline_runs")["environment"]) == {"commit": "abc", "path": "/x"}
+
+
+def test_a_writer_travels_to_another_process(record) -> None:
+    record.begin()
+    arrived = pickle.loads(pickle.dumps(record.writer))
+    rows = record.builder.build(Batch(ROOT, 1, 0, (CancelRequested(0.0, "x"),), ()))
+    arrived.write(pickle.loads(pickle.dumps(rows)))
+    arrived.close()
+    assert len(record.rows("events")) == 1
+
+
+def test_a_writer_opens_again_after_close(record) -> None:
+    record.begin()
+    record.writer.close()
+    record.write()
+    assert len(record.rows("events")) == 1
+
+
+def test_a_pipeline_run_that_is_gone(record) -> None:
+    record.begin()
+    with sqlite3.connect(record.path) as connection:
+        connection.execute("DELETE FROM pipeline_runs")
+    with pytest.raises(RecordError, match="is not in the record any more"):
+        record.write()
+
+
+def test_what_was_written_survives_the_writer_unclosed(record, tmp_path) -> None:
+    """As after a kill: the write-ahead log holds what the file does not."""
+    record.begin()
+    record.write(RunCreated(1.0, call("a")))
+    assert record.writer.open().in_transaction is False
+    assert [row["id"] for row in record.rows("runs")] == ["a"]
