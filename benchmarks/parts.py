@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.rows import Row
 
-PARTS = ("startup", "inline", "memory", "standalone", "artifacts", "large_values")
+PARTS = ("startup", "inline", "beside_ray", "memory", "standalone", "artifacts", "large_values")
 """Modules of this package; each has a function ``measure`` that yields rows."""
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sematic.calls import (
     ArtifactRef,
@@ -19,6 +20,7 @@ from sematic.calls import (
 )
 from sematic.events import CallEnded, CallLost
 from sematic.function import Function, func
+from sematic.nesting import map_nested
 from sematic.options import CallOptions
 from sematic.ports import PipelineRunInfo
 from sematic.retry import RetrySettings
@@ -77,6 +79,11 @@ def error(
     message: str = "broken", *, type_: str = "builtins.ValueError", ancestors: tuple[str, ...] = ()
 ) -> ErrorRecord:
     return ErrorRecord(type_, message, ancestors=ancestors or ("builtins.Exception",))
+
+
+def with_ids(value: object) -> Any:
+    """``value`` with ids in place of futures, so that it can be compared."""
+    return map_nested(value, lambda future: future.id)
 
 
 def ended(run_id: str, outcome: Outcome, *, at: float = 0.0, attempt: int = 1) -> CallEnded:

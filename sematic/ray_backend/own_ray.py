@@ -89,6 +89,7 @@ class RaySession:
         # Loopback is open to every user of the machine. Given here, Ray does not write a token
         # to the user's home, which may be read-only.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        _forget_token(ray._raylet)
         with _small(ray):
             ray.init(
                 address="local",
@@ -185,7 +186,7 @@ def _end(processes: list[Any]) -> None:
 
 
 def _forget_token(raylet: Any) -> None:
-    """Let the next Ray of this process look for its token anew."""
+    """Let Ray look for its token anew; it keeps the first one in all of a process's life."""
     with suppress(AttributeError):  # a Ray without tokens
         raylet.AuthenticationTokenLoader.instance().reset_cache()
         raylet.Config.initialize("")

@@ -54,7 +54,10 @@ UTC = datetime.timezone.utc
 VALUES: list[tuple[object, Any]] = [
     *[(value, int) for value in (0, 1, -1, 2**63, 2**200, True)],
     *[(value, float) for value in (0.0, -0.0, 1.5, 1e300, float("inf"), float("-inf"))],
-    *[(value, str) for value in ("", "text", "ümlaut 漢字 🙂", "nul \0", "lone \udc80", "x" * 40_000)],
+    *[
+        (value, str)
+        for value in ("", "text", "ümlaut 漢字 🙂", "nul \0", "lone \udc80", "x" * 40_000)
+    ],
     *[(value, bytes) for value in (b"", b"\0\xff", b"x" * 40_000)],
     (None, type(None)),
     (None, Optional[int]),

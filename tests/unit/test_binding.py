@@ -11,6 +11,7 @@ from sematic.binding import bind_value
 from sematic.errors import CastError
 from sematic.future import Future
 from sematic.types.casting import caster
+from tests.builders import with_ids
 
 
 @sematic.func
@@ -131,7 +132,7 @@ def test_the_wrong_field_is_named(s) -> None:
 )
 def test_what_may_fit_is_let_through(n, s, build, type_) -> None:
     value = build(n, s)
-    assert bind(value, type_) == value
+    assert with_ids(bind(value, type_)) == with_ids(value)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_the_callers_containers_are_copied_and_not_changed(n, type_) -> None:
     numbers.append(2)  # type: ignore[arg-type]
     config.rate = 2.0
     table["b"] = 3  # type: ignore[assignment]
-    assert bound == ([n], Config(n, ["a"]), {"a": n})
+    assert with_ids(bound) == ([n.id], Config(n.id, ["a"]), {"a": n.id})
 
 
 def test_dataclasses_with_futures_keep_their_identity_to_the_caller(n) -> None:

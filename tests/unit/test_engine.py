@@ -209,7 +209,10 @@ def test_every_event_is_recorded_before_the_value_is_returned(setup) -> None:
 
 def test_changes_are_told_in_order(setup) -> None:
     setup.run(inline(1))
-    told = [getattr(change, "state", None) or getattr(change, "status", None) for change in setup.changes]
+    told = [
+        getattr(change, "state", None) or getattr(change, "status", None)
+        for change in setup.changes
+    ]
     assert [getattr(state, "value", None) for state in told] == [
         "RUNNING",
         None,
@@ -359,7 +362,9 @@ def test_a_lost_call_is_the_machines_fault() -> None:
     running = ThreadPoolExecutor(1).submit(setup.run, future)
     wait_until(lambda: executor.started)
     executor.lose(future.id, 1, "The worker was killed.")
-    with pytest.raises(PipelineRunError, match="failed with sematic.errors.WorkerLostError: The"):
+    with pytest.raises(
+        PipelineRunError, match=r"failed with sematic\.errors\.WorkerLostError: The"
+    ):
         running.result(WAIT)
     assert isinstance(running.exception().__cause__, WorkerLostError)
     assert executor.closed

@@ -10,6 +10,7 @@ from sematic.calls import ArtifactRef, Collect, Expression, Operate, OutputOf, S
 from sematic.expressions import build_input, evaluate
 from sematic.future import Future
 from sematic.testing import MemoryStore
+from tests.builders import with_ids
 
 
 @dataclass
@@ -154,14 +155,14 @@ def test_selections(program) -> None:
 
 def test_an_operand_may_be_a_container_of_futures(program) -> None:
     numbers, one = program.known(items(), [1]), program.known(number(), 7)
-    assert program.value_of(numbers + [one, 2]) == [1, 7, 2]
+    assert program.value_of(numbers + [one, 2]) == [1, 7, 2]  # noqa: RUF005
 
 
 def test_the_callers_objects_are_not_changed(program) -> None:
     future = program.known(number(), 7)
     value = [Config(future, [future]), {"a": future}]
     program.value_of(value)
-    assert value == [Config(future, [future]), {"a": future}]
+    assert with_ids(value) == [Config(future.id, [future.id]), {"a": future.id}]
     assert value[0].layers[0] is future
 
 

@@ -73,10 +73,15 @@ def test_path_and_source() -> None:
 
 
 def test_a_function_without_source() -> None:
+    function = defined_nowhere("@sematic.func\ndef f() -> int:\n    return 1")
+    assert function.source == "# Source code not available"
+    assert run(function()) == 1
+
+
+def defined_nowhere(code: str) -> Function:
     scope: dict = {"sematic": sematic}
-    exec("@sematic.func\ndef f() -> int:\n    return 1", scope)
-    assert scope["f"].source == "# Source code not available"
-    assert run(scope["f"]()) == 1
+    exec(compile(code, "<nowhere>", "exec"), scope)
+    return scope["f"]
 
 
 def test_descriptors_tell_the_types() -> None:
@@ -446,12 +451,11 @@ def returns_in_a_nested_function():
             return 4
 
     print(inner, Inner, lambda: 5)
-    return
 
 
 def returns_nothing():
     if add:
-        return None
+        return
     return
 
 
@@ -485,10 +489,9 @@ def test_functions_that_return_nothing_need_no_annotation(function) -> None:
 
 
 def test_without_source_a_value_is_found_when_it_runs() -> None:
-    scope: dict = {"sematic": sematic}
-    exec("@sematic.func\ndef f():\n    return 3", scope)
+    function = defined_nowhere("@sematic.func\ndef f():\n    return 3")
     with pytest.raises(sematic.PipelineRunError, match="Invalid output type for"):
-        run(scope["f"]())
+        run(function())
 
 
 # --- pickling

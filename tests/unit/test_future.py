@@ -254,7 +254,7 @@ def test_too_many_targets() -> None:
         enumerate,
         sum,
         lambda f: [x for x in f],  # noqa: C416
-        lambda f: zip(f, f),
+        lambda f: zip(f, f, strict=True),
         lambda f: print(*f),
         lambda f: operator.setitem({}, "a", [*f]),
     ],
@@ -329,9 +329,9 @@ def test_matmul() -> None:
     [
         (lambda: text() + "s", "texts"),
         (lambda: "con" + text(), "context"),
-        (lambda: items() + [14], [10, 11, 12, 13, 14]),
+        (lambda: items() + [14], [10, 11, 12, 13, 14]),  # noqa: RUF005
         (lambda: [9] + items(), [9, 10, 11, 12, 13]),  # noqa: RUF005
-        (lambda: items() + [number()], [10, 11, 12, 13, 6]),
+        (lambda: items() + [number()], [10, 11, 12, 13, 6]),  # noqa: RUF005
         (lambda: [number()] + items(), [6, 10, 11, 12, 13]),  # noqa: RUF005
         (lambda: table() | {"b": number()}, {"a": 1, "b": 6}),
         (lambda: unique() - {1}, set()),

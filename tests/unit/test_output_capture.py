@@ -3,8 +3,6 @@
 import contextlib
 import io
 import logging
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sematic.output_capture import captured_descriptors, teed_streams
+from sematic.output_capture import teed_streams
 from sematic.run_context import SematicContext, executing
 
 FIRST, SECOND = SematicContext("first", "root"), SematicContext("second", "root")
@@ -210,65 +208,3 @@ def test_handlers_that_a_function_adds_are_heard_and_survive(
     logger.info("afterwards")
     assert logs.read("first") == "training\n"
     assert logs.screen.getvalue() == "training\nafterwards\n"
-
-
-# --- descriptors, as in workers
-
-CHATTY = """
-import os, subprocess, sys
-from sematic.output_capture import captured_descriptors
-
-print("before", flush=True)
-with captured_descriptors(sys.argv[1]):
-    print("python")
-    print("error", file=sys.stderr)
-    os.write(1, b"native\\n")
-    subprocess.run(["echo", "child"], check=True)
-print("after")
-"""
-
-
-def test_native_code_and_child_processes_are_heard(tmp_path: Path) -> None:
-    log = tmp_path / "deep" / "log"
-    command = [sys.executable, "-c", CHATTY, str(log)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
-    assert sorted(log.read_text().split()) == ["child", "error", "native", "python"]
-    assert done.stdout == b"before\nafter\n"
-    assert done.stderr == b""
-
-
-def test_descriptors_without_output_leave_no_file(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with captured_descriptors(str(log)):
-        assert log.exists()
-    assert not log.exists()
-
-
-def test_descriptors_are_put_back_after_an_error(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    before = open_descriptors()
-    with pytest.raises(ValueError, match="broken"), captured_descriptors(str(log)):
-        os.write(1, b"inside\n")
-        raise ValueError("broken")
-    assert open_descriptors() == before
-    assert log.read_text() == "inside\n"
-
-
-def test_a_second_block_is_appended(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    for word in (b"one\n", b"two\n"):
-        with captured_descriptors(str(log)):
-            os.write(1, word)
-    assert log.read_text() == "one\ntwo\n"
-
-
-def open_descriptors() -> list[int]:
-    """Which of the first file descriptors are open."""
-
-    def is_open(number: int) -> bool:
-        with contextlib.suppress(OSError):
-            os.fstat(number)
-            return True
-        return False
-
-    return list(filter(is_open, range(256)))

@@ -84,9 +84,13 @@ def test_a_function_may_be_named_twice() -> None:
 def test_only_decorated_functions_can_be_mocked() -> None:
     def plain() -> None: ...
 
-    with pytest.raises(ValueError, match="must be given a list of functions decorated with") as caught:
-        with mock_sematic_funcs([load, plain]):  # type: ignore[list-item]
-            pytest.fail("plain is not decorated")
+    with (
+        pytest.raises(
+            ValueError, match="must be given a list of functions decorated with"
+        ) as caught,
+        mock_sematic_funcs([load, plain]),
+    ):  # type: ignore[list-item]
+        pytest.fail("plain is not decorated")
     assert repr(plain) in str(caught.value)
 
 

@@ -60,8 +60,8 @@ class Result:
         return path.read_text() if path.exists() else None
 
     def log_files(self) -> list[Path]:
-        """Everything that was left where logs are kept."""
-        return sorted((self._directory / "logs").rglob("*"))
+        """Everything that was left where the logs of this pipeline run are kept."""
+        return sorted((self._directory / "logs" / self.root_id).rglob("*"))
 
 
 @pytest.fixture

@@ -60,6 +60,17 @@ def process_id(seconds: float) -> int:
 
 
 @sematic.func(standalone=True)
+def meet(directory: str, name: str, others: int) -> int:
+    """Returns its process id once as many others are here too."""
+    Path(directory, name).touch()
+    deadline = time.monotonic() + 30
+    while len(list(Path(directory).iterdir())) < 1 + others:
+        assert time.monotonic() < deadline, "nobody came"
+        time.sleep(0.01)
+    return os.getpid()
+
+
+@sematic.func(standalone=True)
 def nothing() -> None:
     return None
 
@@ -223,7 +234,7 @@ def ask() -> str:
 
 @sematic.func(standalone=True)
 def stop_here() -> int:
-    breakpoint()  # noqa: T100  it must not wait for a debugger
+    breakpoint()
     return 1
 
 

@@ -39,9 +39,7 @@ def pipeline(kind: str) -> list[int]:
         ("plain", ValueError("plain")),
     ],
 )
-def test_the_users_exception_reaches_the_caller(
-    run: Run, kind: str, error: BaseException
-) -> None:
+def test_the_users_exception_reaches_the_caller(run: Run, kind: str, error: BaseException) -> None:
     result = run(pipeline(kind))
     assert isinstance(result.error, sematic.PipelineRunError)
     cause = result.error.__cause__
@@ -148,10 +146,7 @@ def test_a_module_that_workers_cannot_import(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "vanishing.py").write_text(
-        "import sematic\n\n"
-        "@sematic.func(standalone=True)\n"
-        "def work(x: int) -> int:\n"
-        "    return x\n"
+        "import sematic\n\n@sematic.func(standalone=True)\ndef work(x: int) -> int:\n    return x\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     import vanishing  # type: ignore[import-not-found]

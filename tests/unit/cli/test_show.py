@@ -24,7 +24,8 @@ PROGRAM = "from sematic.cli import main; main(prog_name='sematic')"
 def tree_lines(output: str) -> list[str]:
     """The lines of the tree without ids and times."""
     lines = [line for line in output.splitlines() if re.search("[0-9a-f]{32}  [A-Z]", line)]
-    return [re.sub(r" +[0-9a-f]{32} +", " ", re.sub(r" +<?[\d.]+ m?s\b", "", line)) for line in lines]
+    timeless = [re.sub(r" +<?[\d.]+ m?s\b", "", line) for line in lines]
+    return [re.sub(r" +[0-9a-f]{32} +", " ", line) for line in timeless]
 
 
 class TestPipelineRun:

@@ -83,7 +83,9 @@ def test_a_future_that_failed_cannot_be_run_again() -> None:
     with pytest.raises(sematic.PipelineRunError):
         SilentRunner().run(future)
     assert (future.state, future.value) == (RunState.FAILED, None)
-    with pytest.raises(FutureUseError, match=r"did not succeed\. Call broken\(\.\.\.\) again and r"):
+    with pytest.raises(
+        FutureUseError, match=r"did not succeed\. Call broken\(\.\.\.\) again and r"
+    ):
         SilentRunner().run(future)
 
 

@@ -120,9 +120,8 @@ def test_a_transaction_is_all_or_nothing(url) -> None:
     connection.execute("CREATE TABLE t (x)")
     with transaction(connection) as cursor:
         cursor.execute("INSERT INTO t VALUES (1)")
-    with pytest.raises(ZeroDivisionError), transaction(connection) as cursor:
-        cursor.execute("INSERT INTO t VALUES (2)")
-        raise ZeroDivisionError
+    with pytest.raises(sqlite3.OperationalError), transaction(connection) as cursor:
+        cursor.execute("INSERT INTO t VALUES (2)").execute("INSERT INTO missing VALUES (3)")
     assert connection.execute("SELECT x FROM t").fetchall() == [(1,)]
     assert not connection.in_transaction
     connection.close()
@@ -130,10 +129,14 @@ def test_a_transaction_is_all_or_nothing(url) -> None:
 
 def test_a_transaction_that_sqlite_rolled_back_itself(url) -> None:
     connection = connect(url)
-    with pytest.raises(ZeroDivisionError), transaction(connection) as cursor:
-        cursor.execute("ROLLBACK")  # what it does when the disk is full
-        raise ZeroDivisionError
+    with pytest.raises(sqlite3.OperationalError, match="disk"), transaction(connection) as cursor:
+        roll_back_for_a_full_disk(cursor)
     connection.close()
+
+
+def roll_back_for_a_full_disk(cursor: sqlite3.Cursor) -> None:
+    cursor.execute("ROLLBACK")
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_a_transaction_that_reads_first_takes_the_lock(url) -> None:
@@ -179,7 +182,7 @@ def test_a_directory_that_cannot_be_made(tmp_path) -> None:
 
 def test_a_file_that_is_no_database(tmp_path) -> None:
     (tmp_path / "record.db").write_bytes(b"something else" * 100)
-    with pytest.raises(RecordError, match="Cannot open the record at sqlite.*not a database"):
+    with pytest.raises(RecordError, match=r"Cannot open the record at sqlite.*not a database"):
         connect(f"sqlite:///{tmp_path}/record.db")
 
 

@@ -1,0 +1,31 @@
+"""Processes of this machine, by the psutil that comes with Ray."""
+
+import time
+from typing import Any
+
+
+def psutil() -> Any:
+    import psutil  # type: ignore[import-untyped]
+    import ray  # noqa: F401  psutil can be imported from then on
+
+    return psutil
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil().Process(pid).status() != "zombie")
+    except psutil().NoSuchProcess:
+        return False
+
+
+def wait_until_gone(pids: list[int], seconds: float = 3.0) -> None:
+    """Raises AssertionError if one of these processes is still there after some time."""
+    deadline = time.monotonic() + seconds
+    while alive := [pid for pid in pids if is_alive(pid)]:
+        assert time.monotonic() < deadline, f"still alive: {alive}"
+        time.sleep(0.05)
+
+
+def children() -> list[Any]:
+    """Processes that this one has started, and theirs."""
+    return list(psutil().Process().children(recursive=True))

@@ -1,0 +1,99 @@
+"""What functions in workers print is kept as their log."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import sematic
+from tests.integration.ray import functions
+from tests.integration.ray.conftest import Result
+
+pytestmark = pytest.mark.ray
+
+Run = Callable[..., Result]
+
+
+def spoken(word: str) -> list[str]:
+    return [
+        f"{word} by print",
+        f"{word} to stderr",
+        f"{word} by logging",
+        f"{word} by os.write",
+        f"{word} by a child",
+    ]
+
+
+def test_everything_that_is_printed_is_in_the_log(
+    run: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = run(functions.speak("hello", 0.0))
+    log = result.log(result.run("speak"))
+    assert log is not None
+    assert sorted(log.splitlines()) == sorted(spoken("hello"))
+    assert "hello" not in capfd.readouterr().out
+
+
+@sematic.func
+def speakers(words: list[str]) -> list[int]:
+    return [functions.speak(word, 0.0) for word in words]
+
+
+def test_logs_of_calls_do_not_mix(run: Run) -> None:
+    words = [f"word{i}" for i in range(10)]
+    result = run(speakers(words))
+    for word, spoke in zip(words, result.runs("speak"), strict=True):
+        log = result.log(spoke)
+        assert log is not None
+        assert sorted(log.splitlines()) == sorted(spoken(word))
+
+
+def test_no_log_without_output(run: Run) -> None:
+    result = run(functions.squares(20))
+    assert result.error is None
+    assert result.log_files() == []
+
+
+def test_a_child_that_is_left_behind_does_not_speak_in_the_next_log(run: Run) -> None:
+    result = run(functions.leave_child("from the child", 0.3))
+    time.sleep(0.5)
+    assert result.log(result.run("leave_child")) is None
+
+    @sematic.func
+    def pipeline(word: str) -> list[int]:
+        return [functions.leave_child(word, 0.3), functions.leave_child(word, 0.3)]
+
+    first = run(pipeline("from the child"))
+    second = run(speakers(["a", "b", "c", "d"]))
+    time.sleep(0.5)
+    for spoke in second.runs("speak"):
+        assert "from the child" not in (second.log(spoke) or "")
+    assert first.error is None
+
+
+def test_the_log_can_be_read_while_the_function_runs(run: Run, config_directory: Path) -> None:
+    future = functions.speak("early", 3.0)
+    thread = threading.Thread(target=run, args=(future,))
+    thread.start()
+    log = config_directory / "logs" / future.id / f"{future.id}-1.log"
+    deadline = time.monotonic() + 20
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    was_running = thread.is_alive()
+    text = log.read_text()
+    thread.join()
+    assert was_running
+    assert "early by print" in text
+
+
+@sematic.func(standalone=True)
+def speak_and_fail() -> int:
+    print("before the failure")
+    raise ValueError("after the words")
+
+
+def test_the_log_of_a_call_that_fails(run: Run) -> None:
+    result = run(speak_and_fail())
+    assert result.log(result.run("speak_and_fail")) == "before the failure\n"
