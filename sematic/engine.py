@@ -1,5 +1,6 @@
 """The engine: the only loop. Events in, instructions to the ports out."""
 
+import os
 import queue
 import signal
 import threading
@@ -100,7 +101,11 @@ class Engine:
             CancellationError: the pipeline run was cancelled.
             RecordError, ArtifactError: the record or the artifacts cannot be written.
         """
-        epoch = self._tracker.begin(info)
+        try:
+            epoch = self._tracker.begin(info)
+        except BaseException:
+            self._tracker.close()
+            raise
         self._recording = Recording(
             self._tracker, info.root_id, epoch=epoch, on_error=self._events.put
         )
@@ -118,8 +123,14 @@ class Engine:
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         with self._cancel_on_signals():
             thread.start()
-            self._inline.work()
-            thread.join()
+            try:
+                self._inline.work()
+            except BaseException as error:  # a signal handler of the user's: a time limit, say
+                self.request_cancel(f"Canceled because of {type(error).__name__}.")
+                self._inline.work()
+                raise
+            finally:
+                thread.join()
         return self._result(call)
 
     def request_cancel(self, reason: str) -> None:
@@ -136,6 +147,8 @@ class Engine:
             self._recording.flush()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
+            for stop in self._state.active_calls():
+                self._executor(stop.call).stop(stop)
         finally:
             self._close()
 
@@ -159,14 +172,25 @@ class Engine:
             case StopCall():
                 self._executor(instruction.call).stop(instruction)
             case EvaluateInputs() | EvaluateOutput():
-                self._evaluator.submit(self._evaluate, instruction)
+                self._in_background(lambda: self._evaluate(instruction))
             case LookUpOutput():
-                self._evaluator.submit(self._look_up, instruction)
+                self._in_background(lambda: self._look_up(instruction))
             case EndPipeline():
                 self._end = instruction
 
     def _executor(self, call: Call) -> Executor:
         return self._standalone if call.options.standalone else self._inline
+
+    def _in_background(self, work: Callable[[], None]) -> None:
+        """Do what may take long; if it cannot answer, the engine learns why."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - raised again in the engine's thread
+                self._events.put(error)
+
+        self._evaluator.submit(guarded)
 
     def _evaluate(self, instruction: EvaluateInputs | EvaluateOutput) -> None:
         call, outputs = instruction.call, instruction.outputs
@@ -188,17 +212,18 @@ class Engine:
 
     def _look_up(self, instruction: LookUpOutput) -> None:
         """Whatever is wrong with the cache, the call can still be executed."""
-        run_id = instruction.call.run_id
-        found = None
+        found: tuple[str, ArtifactRef] | None = None
         try:
             found = self._tracker.find_output(instruction.key)
             if found is not None and not self._store.exists(found[1]):
-                warnings.warn(_MISSING.format(found[1].id, found[0]), stacklevel=2)
-                found = None
+                missing, found = found, None
+                warnings.warn(_MISSING.format(missing[1].id, missing[0]), stacklevel=2)
         except SematicError as error:
             warnings.warn(f"The cache could not be asked, so it is not used: {error}", stacklevel=2)
-        original_id, output = found or (None, None)
-        self._events.put(OutputLookedUp(self._clock(), run_id, output, original_id))
+        finally:  # where warnings are errors, too
+            original_id, output = found or (None, None)
+            run_id = instruction.call.run_id
+            self._events.put(OutputLookedUp(self._clock(), run_id, output, original_id))
 
     def _close(self) -> None:
         """Let go of everything, and of the caller's thread last, whatever goes wrong before."""
@@ -223,17 +248,28 @@ class Engine:
             yield
             return
 
+        owner = os.getpid()
+
         def cancel(number: int, frame: object) -> None:
+            if os.getpid() != owner:  # a child that user code forked: as if we were not here
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+                return
             name = signal.Signals(number).name
             self.request_cancel(f"Canceled by {name}.")
             self._inline.interrupt()
 
-        before = {number: signal.signal(number, cancel) for number in _SIGNALS}
+        # Signals that are ignored stay so (jobs in the background of a shell); a handler that
+        # Python does not know could not be put back.
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        ours = [n for n, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+        for number in ours:
+            signal.signal(number, cancel)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in ours:
+                signal.signal(number, before[number])
 
     def _result(self, call: Call) -> Any:
         if self._error is not None:

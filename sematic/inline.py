@@ -46,8 +46,13 @@ class InlineExecutor:
         """Execute calls in the calling thread until :meth:`close`."""
         while (item := self._queue.get()) is not None:
             start, report = item
-            stopped = (start.call.run_id, start.attempt) in self._stopped
-            report(self._lost(start) if stopped else self._execute(start))
+            try:
+                stopped = (start.call.run_id, start.attempt) in self._stopped
+                event = self._lost(start) if stopped else self._execute(start)
+            except BaseException:  # a signal handler of the user's; nobody may wait for the call
+                report(self._lost(start))
+                raise
+            report(event)
 
     def interrupt(self) -> None:
         """End the call that executes now, if any. Only from the working thread: a signal handler.
@@ -92,6 +97,5 @@ class _Interruptible:
         self._armed = False
 
     def interrupt(self) -> None:
-        if self._armed:
-            self._armed = False
+        if self._armed:  # and stays so: user code may swallow the first one
             raise CallInterrupted

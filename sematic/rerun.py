@@ -57,7 +57,10 @@ def plan_rerun(
         return ()
     ancestors = set(_ancestors(runs, run_id))
     again = _downstream(recorded, {run_id} | ancestors) | {run_id}
-    kept = [run for run in recorded if not again.intersection(_ancestors(runs, run.call.run_id))]
+    # What did not come to an end executes again too, and what was nested in it comes anew.
+    unfinished = {run.call.run_id for run in recorded if run.state is not RunState.RESOLVED}
+    anew = again | (unfinished - ancestors)
+    kept = [run for run in recorded if not anew.intersection(_ancestors(runs, run.call.run_id))]
     ids = {run.call.run_id: new_id() for run in kept}
     ids[old_root.run_id] = root.run_id
     seeds = []
@@ -118,12 +121,19 @@ def _ancestors(runs: Mapping[str, RecordedRun], run_id: str) -> Iterable[str]:
 
 
 def _downstream(recorded: Sequence[RecordedRun], sources: set[str]) -> set[str]:
-    """The calls that need the output of a source, directly or not. Siblings, all of them."""
+    """The calls that need the output of a source, directly or not."""
+    dependents: dict[str, list[str]] = {}
+    for run in recorded:
+        for value in run.call.inputs.values():
+            for need in dependencies(value):
+                dependents.setdefault(need, []).append(run.call.run_id)
     found: set[str] = set()
-    for run in recorded:  # a call comes after those it depends on
-        needs = {need for value in run.call.inputs.values() for need in dependencies(value)}
-        if needs & (sources | found) or (run.call.run_id in found):
-            found.add(run.call.run_id)
+    stack = list(sources)
+    while stack:
+        for dependent in dependents.get(stack.pop(), ()):
+            if dependent not in found:
+                found.add(dependent)
+                stack.append(dependent)
     return found
 
 

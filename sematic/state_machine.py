@@ -103,8 +103,6 @@ class PipelineState:
         """The function of a run."""
         return self._runs[run_id].call.function
 
-    # --- events ------------------------------------------------------------------------------
-
     def _pipeline_started(self, event: PipelineStarted) -> None:
         check_transition(event.call.run_id, self.state_of(event.call.run_id), RunState.CREATED)
         self._root_id = event.call.run_id
@@ -175,8 +173,6 @@ class PipelineState:
             )
         elif not self._stopping:
             self._stop_active()
-
-    # --- a run's way -------------------------------------------------------------------------
 
     def _create(self, calls: Iterable[Call], at: float) -> None:
         for run in [self._runs.create(call, at) for call in calls]:
@@ -351,11 +347,14 @@ class PipelineState:
         if ending.status is PipelineRunStatus.CANCELED or self._on_failure == "cancel":
             self._stop_active()
 
+    def active_calls(self) -> list[StopCall]:
+        """What it takes to end every attempt that was started and has not ended."""
+        runs = [self._runs[run_id] for run_id in self._calls.active]
+        return [StopCall(run.call, run.attempt) for run in runs]
+
     def _stop_active(self) -> None:
         self._stopping = True
-        for run_id in self._calls.active:
-            run = self._runs[run_id]
-            self._out.append(StopCall(run.call, run.attempt))
+        self._out.extend(self.active_calls())
 
     def _cancel(self, run: KnownRun, at: float) -> None:
         assert self._ending is not None

@@ -164,7 +164,10 @@ def _surroundings(tracker: SqlTracker, info: PipelineRunInfo) -> Iterator[None]:
         def add() -> None:
             thread.join(_SURROUNDINGS_SECONDS)
             if found:
-                annotate(info.root_id, {**info.environment, **found})
+                try:
+                    annotate(info.root_id, {**info.environment, **found})
+                except RecordError as error:  # the outcome is recorded: it is what counts
+                    _warn(f"Git commit and package versions could not be recorded: {error}")
 
         try:
             yield

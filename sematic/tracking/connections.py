@@ -6,8 +6,9 @@ The recorder writes through these: statements are compiled once, and a process t
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ HEAD = "0001"
 """The migration that makes the tables that this version uses; a test compares the two."""
 
 _BUSY_SECONDS = 30.0
+_RETRY_SECONDS = 0.05
 _SQLITE = "sqlite:///"
 # Where SQLite's locks cannot be relied upon; as /proc/self/mounts names them.
 _NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph")
@@ -86,6 +88,13 @@ def read_schema_version(url: str) -> str | None:
         connection.close()
 
 
+def driver_errors(connection: Any) -> type[Exception]:
+    """The root of what a connection raises."""
+    if isinstance(connection, sqlite3.Connection):
+        return sqlite3.Error
+    return _psycopg().Error  # type: ignore[no-any-return]
+
+
 @contextmanager
 def transaction(connection: Any) -> Iterator[Any]:
     """All or nothing, with a cursor to do it with.
@@ -100,8 +109,9 @@ def transaction(connection: Any) -> Iterator[Any]:
         yield cursor
         cursor.execute("COMMIT")
     except BaseException:
-        if not immediate or connection.in_transaction:
-            cursor.execute("ROLLBACK")
+        with suppress(driver_errors(connection)):  # a connection that is lost cannot roll back
+            if not immediate or connection.in_transaction:
+                cursor.execute("ROLLBACK")
         raise
     finally:
         cursor.close()
@@ -110,8 +120,22 @@ def transaction(connection: Any) -> Iterator[Any]:
 def prepare_sqlite(connection: sqlite3.Connection) -> None:
     """Make a connection safe for several processes at once, and surviving the death of any."""
     connection.isolation_level = None  # transactions are written out, see transaction()
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """The first connections to a new file change it, and SQLite does not let the others wait."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def check_place(path: Path) -> None:

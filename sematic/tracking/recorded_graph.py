@@ -11,6 +11,7 @@ from sematic.function import Function
 from sematic.rerun import RecordedRun
 from sematic.states import RunState
 from sematic.tracking import tables
+from sematic.tracking.connections import read_schema_version
 from sematic.tracking.database import Database
 from sematic.tracking.event_reading import EventReader
 
@@ -29,6 +30,8 @@ def read_recorded_runs(
         NotFoundError: no run has this id.
         ImportError: a function is not where it was.
     """
+    if read_schema_version(url) is None:
+        raise NotFoundError(f"No run has the id '{run_id}': nothing is recorded yet.")
     runs, events, inputs = tables.runs, tables.events, tables.run_inputs
     with Database(url).engine.connect() as connection:
         root_id = connection.scalar(select(runs.c.root_id).where(runs.c.id == run_id))

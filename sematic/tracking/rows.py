@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from sematic.calls import (
@@ -93,6 +94,9 @@ class RowBuilder:
             self._add_artifacts(rows, _event_artifacts(event), event.at)
             self._add_constants(rows, _output_constants(event))
         self._add_runs(rows, batch)
+        # Two drivers that insert the same rows in different orders would wait for each other.
+        rows.artifacts.sort(key=itemgetter(0))
+        rows.functions.sort(key=itemgetter(0))
         return rows
 
     def _add_runs(self, rows: RowBatch, batch: Batch) -> None:

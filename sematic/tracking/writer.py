@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +21,16 @@ from sematic.tracking.connections import (
 from sematic.tracking.rows import RowBatch
 from sematic.tracking.statements import PIPELINE_COLUMNS, build_statements
 
+_RETRY_SECONDS = (0.1, 0.3, 1.0, 3.0)
+_TRANSIENT = frozenset(
+    {"OperationalError", "AdminShutdown", "DeadlockDetected", "SerializationFailure"}
+    | {"ConnectionFailure", "ConnectionException", "IdleInTransactionSessionTimeout"}
+)
 _TERMINAL = frozenset(status.value for status in TERMINAL_STATUSES)
+
+
+class _TransientError(RecordError):
+    """What may be over when it is tried again."""
 
 
 class SqlWriter:
@@ -68,6 +77,16 @@ class SqlWriter:
             FencedError: another driver has taken the pipeline run over.
             RecordError: events are missing before it, or the database cannot be written.
         """
+        for seconds in _RETRY_SECONDS:
+            try:
+                self._write(rows)
+            except _TransientError:  # a batch that was written after all is recognised
+                time.sleep(seconds)
+            else:
+                return
+        self._write(rows)
+
+    def _write(self, rows: RowBatch) -> None:
         statements = self._statements
         with self._transaction() as cursor:
             if not self._advance(cursor, rows):
@@ -129,9 +148,16 @@ class SqlWriter:
         try:
             yield
         except driver_error(self._url) as error:
-            raise RecordError(
-                f"Cannot use the record at {display_url(self._url)}: {error}"
-            ) from error
+            self._drop()
+            # Lost connections, deadlocks, locks: both drivers call these operational.
+            kind = _TransientError if type(error).__name__ in _TRANSIENT else RecordError
+            raise kind(f"Cannot use the record at {display_url(self._url)}: {error}") from error
+
+    def _drop(self) -> None:
+        """Forget a connection that may be of no use any more."""
+        with suppress(driver_error(self._url)):
+            self.close()
+        self._connection = None
 
     def _advance(self, cursor: Any, rows: RowBatch) -> bool:
         """Take a batch's sequence numbers. False where the same batch has taken them before."""

@@ -1,6 +1,7 @@
 """InlineExecutor: one call at a time, in the thread that works. Its promises as an Executor are
 in tests/contract."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 
@@ -140,16 +141,15 @@ def test_an_interrupt_between_two_calls_does_nothing(executor) -> None:
     executor.interrupt()
 
 
-def test_a_call_is_interrupted_once(run, executor) -> None:
-    """A second Ctrl-C finds the function cleaning up."""
-    cleaned: list[int] = []
+def test_an_interrupt_that_was_swallowed_does_not_protect_from_the_next(run, executor) -> None:
+    after: list[int] = []
 
-    def interrupted() -> None:
-        try:
+    def stubborn() -> None:
+        with contextlib.suppress(BaseException):
             executor.interrupt()
-        finally:
-            executor.interrupt()
-            cleaned.append(1)
+        executor.interrupt()
+        after.append(1)
 
-    run(interrupted)
-    assert cleaned == [1]
+    (event,) = run(stubborn)
+    assert isinstance(event, CallLost)
+    assert after == []
