@@ -8,7 +8,7 @@ import sematic
 from sematic.errors import InvalidOptionError, PipelineRunError
 
 executed: Counter = Counter()
-broken = True
+broken = {"bad": True}
 
 
 @sematic.func
@@ -26,7 +26,7 @@ def branch(x: int) -> int:
 @sematic.func
 def bad(x: int) -> int:
     executed["bad", x] += 1
-    if broken:
+    if broken["bad"]:
         raise ValueError("broken")
     return x * 10
 
@@ -45,11 +45,8 @@ def pipeline(x: int) -> int:
 
 @pytest.fixture(autouse=True)
 def fresh():
-    global broken
     executed.clear()
-    broken = True
-    yield
-    broken = True
+    broken["bad"] = True
 
 
 def _fail() -> str:
@@ -60,8 +57,7 @@ def _fail() -> str:
 
 
 def _rerun(run_id: str, future: object) -> int:
-    global broken
-    broken = False
+    broken["bad"] = False
     executed.clear()
     return sematic.LocalRunner(rerun_from=run_id, progress="off").run(future)
 
