@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,12 @@ class RayExecutor:
         if self._thread is not None:
             self._commands.put(None)
             self._thread.join()
-        if self._before_leaving is not None:
-            self._before_leaving()
-        self._cluster.leave()
-        if self._root_id is not None:
-            remove_spools(self._log_directory / self._root_id)
+        with ExitStack() as stack:  # from the last one up, whatever goes wrong in one of them
+            if self._root_id is not None:
+                stack.callback(remove_spools, self._log_directory / self._root_id)
+            stack.callback(self._cluster.leave)
+            if self._before_leaving is not None:
+                stack.callback(self._before_leaving)
 
     def _is_quick(self, submission: Submission, start: StartCall) -> bool:
         """Whether it takes less to submit an attempt at once than to ask the thread to.
@@ -118,11 +120,13 @@ class RayExecutor:
             try:
                 command = self._commands.get(timeout=self._seconds_to_next_kill())
             except queue.Empty:
-                self._kill_overdue()
-                continue
+                command = self._kill_overdue
             if command is None:
                 return
-            command()
+            try:
+                command()
+            except Exception as error:  # noqa: BLE001 - the next command must still be heard
+                self._warn(f"Ray refused a request: {type(error).__name__}: {error}")
 
     def _submit(self, start: StartCall, report: Report) -> None:
         call, attempt = start.call, start.attempt
@@ -146,10 +150,11 @@ class RayExecutor:
 
     def _connect(self) -> Submission:
         ray = self._cluster.enter()
-        self._submission = Submission(ray, self._store, warn=self._warn)
-        self._before_leaving = self._on_ready(ray)
-        self._oom_kills = count_oom_kills()
         self._ray = ray
+        self._oom_kills = count_oom_kills()
+        self._before_leaving = self._on_ready(ray)
+        # Last: with it, Ray counts as connected.
+        self._submission = Submission(ray, self._store, warn=self._warn)
         return self._submission
 
     def _cancel(self, key: Key) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 from contextlib import suppress
@@ -57,7 +58,9 @@ def _base() -> Path:
 def _remove_abandoned(base: Path) -> None:
     for path in base.glob(f"{_PREFIX}*"):
         with suppress(OSError):  # another user's, or somebody else is removing it
-            if time.time() - path.stat().st_mtime > _SECONDS_TO_LOCK:
+            found = path.lstat()
+            ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            if ours and time.time() - found.st_mtime > _SECONDS_TO_LOCK:
                 _remove_if_abandoned(path)
 
 

@@ -138,6 +138,9 @@ def _spool_paths(directory: str, pid: int) -> tuple[str, str]:
 
 
 def _has_children() -> bool:
+    """Whether a child process may still write to what it inherited."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return True
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
