@@ -21,10 +21,17 @@ class Writer(Protocol):
         """Let go of connections."""
 
 
+class HostedWriter(Writer, Protocol):
+    """A writer that another process can be asked to get ready."""
+
+    def open(self) -> object:
+        """Connect, unless it is connected."""
+
+
 class Movable(Protocol):
     """A tracker whose rows can be written elsewhere."""
 
-    def build_writer(self) -> Writer:
+    def build_writer(self) -> HostedWriter:
         """A writer of its own connection, for another process."""
 
     def use_writer(self, writer: Writer) -> None:
@@ -46,10 +53,11 @@ class TrackerHost:
     """The actor itself. It answers with what went wrong rather than raise: Ray wraps exceptions."""
 
     def __init__(self, writer: bytes) -> None:
-        self._writer: Writer = pickle.loads(writer)
+        self._writer: HostedWriter = pickle.loads(writer)
 
     def ready(self) -> None:
-        """Nothing: to be answered is enough."""
+        """Returns when it can write."""
+        self._writer.open()
 
     def write(self, rows: bytes) -> bytes | None:
         """Write a pickled batch; returns the pickled exception if that failed."""

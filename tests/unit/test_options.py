@@ -1,12 +1,20 @@
 """Options, in the decorator and in ``set()``: the same checks, all or nothing."""
 
+import json
+
 import pytest
 
 import sematic
 from sematic import ResourceRequirements, RetrySettings
 from sematic.errors import InvalidOptionError
 from sematic.future import Future
-from sematic.options import CallOptions, build_options, change_options, options_to_json
+from sematic.options import (
+    CallOptions,
+    build_options,
+    change_options,
+    options_from_json,
+    options_to_json,
+)
 
 RETRY = RetrySettings(exceptions=(ValueError, KeyError), retries=3)
 RESOURCES = ResourceRequirements()
@@ -184,6 +192,27 @@ def test_options_as_json_are_those_without_their_default() -> None:
 def test_resources_as_json() -> None:
     changed = options_to_json(build(standalone=True, resource_requirements=RESOURCES))
     assert changed["resource_requirements"] == RESOURCES.to_json()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"tags": ["a", "b"], "timeout_mins": 3, "cache": True, "base_image_tag": "gpu"},
+        {"retry": RETRY},
+        {"standalone": True, "resource_requirements": RESOURCES},
+    ],
+)
+def test_options_come_back_from_json(values) -> None:
+    options = build(**values)
+    data = json.loads(json.dumps(options_to_json(options)))
+    assert options_from_json(data, build_options("other", {})) == options
+
+
+def test_retries_for_an_exception_that_has_moved_are_those_of_the_function() -> None:
+    data = {"name": "step", "retry": {"exceptions": ["gone.Error"], "retries": 3}}
+    assert options_from_json(data, build(retry=RETRY)).retry == RETRY
+    assert options_from_json(data, build()).retry is None
 
 
 def test_options_are_frozen() -> None:

@@ -17,6 +17,7 @@ from sematic.events import (
     PipelineStarted,
     RunCreated,
     RunMoved,
+    Seed,
 )
 from sematic.ports import Batch
 from sematic.states import PipelineRunStatus, RunState
@@ -223,7 +224,10 @@ def test_where_an_output_comes_from() -> None:
         cache_key="key",
         original_run_id="old",
     )
-    row = changed_row(build(changes=[moved, RunMoved(1.0, "p", RunState.RAN, nested_run_id="a")]))
+    rows = build(changes=[moved, RunMoved(1.0, "p", RunState.RAN, nested_run_id="a")])
+    row = changed_row(rows)
+    assert changed_row(rows, 1)["nested_run_id"] == "a"
+    assert row["nested_run_id"] is None
     assert (row["cache_key"], row["original_run_id"], row["output_id"]) == (
         "key",
         "old",
@@ -315,6 +319,23 @@ def test_every_artifact_that_an_event_names_is_sent() -> None:
     rows = build(events, [*changes, RunCreated(0.0, nested)])
     names = ("root input", "constant", "template", "input", "step", "evaluated", "b", "output")
     assert artifact_ids(rows) == {artifact(name).id for name in names}
+
+
+def test_artifacts_that_only_expressions_name_are_listed_once() -> None:
+    """Else nothing would tell that they are still needed."""
+    template, constant, seeded = artifact("template"), artifact("constant"), artifact("seeded")
+    expression = Expression((OutputOf("a"), constant, Collect(template, (0, 1))))
+    made = call("b", inputs={"x": expression, "y": expression, "z": artifact("input")})
+    seed = Seed(call("c"), RunState.RAN, expansion=Expression((seeded,)))
+    seeds = (seed, Seed(call("d"), RunState.CREATED))
+    builder = RowBuilder()
+    rows = builder.build(
+        batch([expanded(ROOT, [made], expression)], [RunCreated(0.0, made)]),
+    )
+    assert sorted(rows.constants) == sorted((ROOT, ref.id) for ref in (template, constant))
+    started = PipelineStarted(0.0, call(ROOT), seeds=seeds)
+    later = builder.build(batch([started], [RunCreated(0.0, made)], first_seq=1))
+    assert later.constants == [(ROOT, seeded.id)]
 
 
 # --- the same batch again
