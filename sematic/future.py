@@ -68,6 +68,12 @@ class AbstractFuture:
     def __index__(self) -> NoReturn:
         self._refuse("index", "range(...) and indices of plain lists")
 
+    def __str__(self) -> str:  # noqa: PLE0307 - it raises
+        self._refuse("str", "print, str and f-strings (repr shows the future itself)")
+
+    def __format__(self, spec: str) -> str:
+        self._refuse("format", "f-strings and format (repr shows the future itself)")
+
     def __contains__(self, item: object) -> NoReturn:
         self._refuse("contains", "in")
 

@@ -7,6 +7,7 @@ their file descriptors: :mod:`sematic.ray_backend.worker_log`.
 import logging
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,12 +22,16 @@ PathOf = Callable[[str, int], Path]
 class LogTee:
     """Copies what the executing call prints to its log; one for both streams.
 
+    Only of calls that the thread executes that made the tee: another thread may run a pipeline of
+    its own, whose logs are elsewhere.
+
     Args:
         path_of: the log file of a run.
     """
 
     def __init__(self, path_of: PathOf) -> None:
         self._path_of = path_of
+        self._thread_id = threading.get_ident()
         self._open_for: tuple[str, int] | None = None
         self._file: BinaryIO | None = None
         self._closed = False
@@ -34,9 +39,9 @@ class LogTee:
         self._lock = threading.RLock()
 
     def write(self, text: str) -> None:
-        """Append to the log of the call that executes in this thread, if there is one."""
+        """Append to the log of the call that this thread works for, if there is one."""
         call = likely_call()
-        if call is None or not text:
+        if call is None or call.thread_id != self._thread_id or not text:
             return
         with self._lock:
             if not self._closed:  # else somebody kept the stream beyond the pipeline run
@@ -108,8 +113,23 @@ def replaced_stream(name: str, wrap: Callable[[TextIO], Any]) -> Iterator[None]:
         with _moved_handlers(original, replacement):
             yield
     finally:
-        if getattr(sys, name) is replacement:  # else somebody replaced it, and may put it back
-            setattr(sys, name, original)
+        if getattr(sys, name) is replacement:
+            setattr(sys, name, _still_in_use(original))
+        else:  # somebody replaced it, and may put it back
+            _ended[replacement] = original
+
+
+# Replacements that are still in place, and what they replaced: of two pipelines that run at the same
+# time, the first to begin may be the first to end.
+_ended: weakref.WeakKeyDictionary[Any, TextIO] = weakref.WeakKeyDictionary()
+
+
+def _still_in_use(stream: TextIO) -> TextIO:
+    """What is to be put back for ``stream``: the stream itself unless it has ended meanwhile."""
+    for replacement, original in list(_ended.items()):
+        if replacement is stream:
+            return _still_in_use(original)
+    return stream
 
 
 @contextmanager

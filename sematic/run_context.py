@@ -35,12 +35,14 @@ class ExecutingCall:
         attempt: 1 for the first execution.
         created_futures: made by the thread that executes it.
         stray_futures: made meanwhile by threads of which it is not known what they work for.
+        thread_id: of the thread that executes it.
     """
 
     context: SematicContext
     attempt: int = 1
     created_futures: list[Future] = field(default_factory=list)
     stray_futures: list[Future] = field(default_factory=list)
+    thread_id: int = field(default_factory=threading.get_ident)
 
 
 _current: ContextVar[ExecutingCall | None] = ContextVar("sematic_executing_call", default=None)

@@ -259,8 +259,9 @@ class PipelineState:
     def _resolve(
         self, run: KnownRun, output: ArtifactRef, at: float, *, times: Times | None = None
     ) -> None:
+        served = run.inputs if run.original_run_id else None  # never SCHEDULED: told only here
         run.output, run.inputs, run.expansion = output, None, None
-        self._runs.move(run, RunState.RESOLVED, at, output=output, times=times)
+        self._runs.move(run, RunState.RESOLVED, at, output=output, inputs=served, times=times)
         self._resolved.append(run)
 
     def _pass_outputs_on(self, at: float) -> None:

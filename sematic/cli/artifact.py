@@ -111,6 +111,8 @@ def _save(ref: "ArtifactRef", path: Path) -> None:
         _write(value, ref, path)
     except OSError as error:
         raise click.ClickException(f"Cannot write {path}: {error.strerror or error}.") from error
+    except (ValueError, TypeError, ImportError) as error:  # of pandas, pyarrow or matplotlib
+        raise click.ClickException(f"Cannot write {path}: {error}") from error
 
 
 def _write(value: Any, ref: "ArtifactRef", path: Path) -> None:

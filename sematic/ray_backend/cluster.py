@@ -72,10 +72,12 @@ class LocalRay:
 
     def _check_address(self, ray: Any) -> None:
         """A process has one Ray at a time: it must be the one that is asked for."""
-        if self._address is None or self._address == "auto" or "://" in self._address:
+        if self._address in (None, "auto", _shared.address):
             return
-        connected = ray.get_runtime_context().gcs_address
-        if self._address != connected:
+        host, _, port = str(self._address).rpartition(":")
+        connected: str = ray.get_runtime_context().gcs_address
+        its_host, _, its_port = connected.rpartition(":")
+        if port != its_port or host not in (its_host, "localhost", "127.0.0.1"):
             raise InfrastructureError(
                 f"This process uses the Ray at {connected} already, and cannot use the one at "
                 f"{self._address} too. Call ray.shutdown() first, or leave ray_address out."
@@ -87,6 +89,7 @@ class _RayThread:
 
     def __init__(self) -> None:
         self.users = 0
+        self.address: str | None = None
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._error: BaseException | None = None
@@ -96,6 +99,7 @@ class _RayThread:
         self._stop.clear()
         self._ready.clear()
         self._error = None
+        self.address = address
         session = RaySession(address, environment)
         self._thread = threading.Thread(
             target=self._live, args=(session,), name="sematic-ray", daemon=True
@@ -108,6 +112,7 @@ class _RayThread:
 
     def stop(self) -> None:
         self._stop.set()
+        self.address = None
         if self._thread is not None:
             self._thread.join()
 

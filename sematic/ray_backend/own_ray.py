@@ -2,6 +2,7 @@
 
 import atexit
 import faulthandler
+import operator
 import os
 import resource
 import secrets
@@ -82,7 +83,9 @@ class RaySession:
             "job_config": _job_config(ray),
         }
         if self._address is not None:
-            ray.init(address=self._address, **quiet)
+            is_local = self._address.startswith(("127.0.0.1:", "localhost:"))
+            with _replaced(ray, *([_LOOPBACK_IS_LOOPBACK] if is_local else [])):
+                ray.init(address=self._address, **quiet)
             return
         self._directory = create_session_directory()
         os.environ.update({k: v for k, v in _SETTINGS.items() if k not in os.environ})
@@ -124,34 +127,41 @@ def _is_rays(name: str) -> bool:
     return name.startswith("RAY_") or name == "PYTHONBREAKPOINT"
 
 
+# On Linux Ray takes 127.0.0.1 for "the address that other machines reach": it listens on all
+# interfaces, and looks for other processes there. On macOS, where it has no clusters, it does not.
+_LOOPBACK_IS_LOOPBACK = ("_private.ray_constants", "ENABLE_RAY_CLUSTER", False)
+
+# The agent of each node cannot be left out, but it can do without what a dashboard needs.
+_WITHOUT_DASHBOARD = (
+    ("_private.node.Node", "start_api_server", lambda self, **options: None),
+    ("_private.utils", "get_dashboard_dependency_error", lambda: ImportError("not wanted")),
+)
+
+
 @contextmanager
 def _small(ray: Any) -> Iterator[None]:
-    """Let Ray start without what nobody here needs: half of its processes, half of the time.
-
-    There are no public switches for these. A Ray that lacks what is replaced here starts as it
-    is: slower, and with more processes.
-    """
-    from ray._private import node, parameter, ray_constants, utils
+    """Let Ray start without what nobody here needs: half of its processes, half of the time."""
+    original = ray._private.parameter.RayParams
 
     def build_params(*args: Any, **options: Any) -> Any:
         # Neither an autoscaler nor a process that copies log files: nobody reads from either.
-        return original_params(
-            *args, **{"no_monitor": True, "include_log_monitor": False} | options
-        )
+        return original(*args, **(options | {"no_monitor": True, "include_log_monitor": False}))
 
-    original_params = parameter.RayParams
-    replacements: list[tuple[Any, str, Any]] = [
-        # On Linux Ray takes 127.0.0.1 for "the address that other machines reach", and listens on
-        # all interfaces; on macOS, where it has no clusters, it does not.
-        (ray_constants, "ENABLE_RAY_CLUSTER", False),
-        (parameter, "RayParams", build_params),
-        (node.Node, "start_api_server", lambda self, **options: None),
-        # The agent of each node cannot be left out, but it can do without what a dashboard needs.
-        (utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")),
-    ]
+    params = ("_private.parameter", "RayParams", build_params)
+    with _replaced(ray, _LOOPBACK_IS_LOOPBACK, params, *_WITHOUT_DASHBOARD):
+        yield
+
+
+@contextmanager
+def _replaced(ray: Any, *replacements: tuple[str, str, Any]) -> Iterator[None]:
+    """Replace parts of Ray for a while: there are no public switches for these.
+
+    A Ray that lacks one of them does as it likes: it starts slower, with more processes.
+    """
     with ExitStack() as stack:
-        for owner, name, replacement in replacements:
-            if hasattr(owner, name):
+        for path, name, replacement in replacements:
+            with suppress(AttributeError):
+                owner = operator.attrgetter(path)(ray)
                 stack.callback(setattr, owner, name, getattr(owner, name))
                 setattr(owner, name, replacement)
         yield

@@ -44,9 +44,9 @@ class LocalRunner(Runner):
     Args:
         cache_namespace: where functions with ``cache=True`` look for, and leave, their outputs:
             a string, or a callable that makes it from the root future. ``None``: no caching.
-        rerun_from: the id of a run of an earlier pipeline run, in full. What does not depend on it
-            is taken over from there; it, what is nested in it and what is downstream of it
-            execute again, with the code as it is now.
+        rerun_from: the id of a run of an earlier pipeline run, or its first digits. What does not
+            depend on it is taken over from there; it, what is nested in it and what is
+            downstream of it execute again, with the code as it is now.
         max_parallelism: most standalone runs at a time; ``None`` for as many as there is room.
         on_failure: what happens to standalone functions that still run when another function
             fails: ``"cancel"`` ends them, ``"drain"`` lets them finish.
@@ -120,16 +120,18 @@ class LocalRunner(Runner):
     def _seeds(self, root: Call, url: str) -> tuple[Seed, ...]:
         if self._rerun_from is None:
             return ()
+        from sematic.tracking.queries import open_queries
         from sematic.tracking.recorded_graph import read_recorded_runs  # loads SQLAlchemy
 
         try:
-            recorded = read_recorded_runs(url, self._rerun_from, function_of=locate_function)
+            run_id = open_queries(url).resolve_run_id(self._rerun_from)
         except NotFoundError as error:
             raise InvalidOptionError(
-                f"Cannot rerun from {self._rerun_from!r}: run cannot be found. `sematic runs` "
-                "lists pipeline runs, `sematic show` their runs."
+                f"Cannot rerun from {self._rerun_from!r}: run cannot be found. {error} "
+                "`sematic runs` lists pipeline runs, `sematic show` their runs."
             ) from error
-        return plan_rerun(recorded, self._rerun_from, root=root, new_id=lambda: uuid.uuid4().hex)
+        recorded = read_recorded_runs(url, run_id, function_of=locate_function)
+        return plan_rerun(recorded, run_id, root=root, new_id=lambda: uuid.uuid4().hex)
 
 
 def _path_of(logs: Path, root_id: str) -> PathOf:

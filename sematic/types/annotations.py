@@ -154,9 +154,18 @@ def _parts_of_class(annotation: Any, cls: Any) -> tuple[Any, ...]:
             f"Values cannot be checked against the protocol {cls!r}. "
             "Decorate it with @typing.runtime_checkable."
         )
+    wanted = _PARAMETERS.get(cls)
+    if wanted is not None and len(args) != wanted:
+        raise InvalidFunctionError(
+            f"{cls.__name__} takes {wanted} parameter{'s' if wanted > 1 else ''}, but got "
+            f"{annotation}."
+        )
     form = form_of(annotation)
     nested = (Kind.COLLECTION, Kind.TUPLE, Kind.MAPPING, Kind.TYPE)
     return form.args if form.kind in nested else ()
+
+
+_PARAMETERS = {dict: 2, list: 1, set: 1, frozenset: 1}
 
 
 def _refuse_bare(annotation: Any) -> None:

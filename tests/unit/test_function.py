@@ -136,6 +136,8 @@ def test_positional_only_and_keyword_only_arguments() -> None:
     assert run(mixed(1, b=2, d=5, c=3)) == [1, 2, 3, 5]
     with pytest.raises(TypeError, match="missing a required"):
         mixed(1, 2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="too many positional"):
+        mixed(1, 2, 3, 4)  # type: ignore[misc]
     with pytest.raises(TypeError):
         mixed(a=1, b=2, c=3)  # type: ignore[call-arg]
 

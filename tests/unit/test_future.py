@@ -349,9 +349,17 @@ def test_operators_on_other_values(build, expected) -> None:
     assert value_of(build) == expected
 
 
-def test_formatting_shows_what_the_future_is() -> None:
+@pytest.mark.parametrize("show", [str, format, lambda f: f"{f} there", print])
+def test_a_future_is_no_text(show) -> None:
+    """`f"hello {future}"` would go on with the future's own name."""
+    with pytest.raises(FutureUseError, match="not known yet"):
+        show(number())
+
+
+def test_repr_shows_what_the_future_is() -> None:
     future = number()
-    assert f"{future}" == str(future) == "%s" % future == repr(future)  # noqa: UP031
+    assert future.id in repr(future)
+    assert f"{future!r}" == repr(future)
 
 
 def test_operators_of_numpy_take_the_future_as_a_whole() -> None:

@@ -109,20 +109,45 @@ def test_threads_of_the_function_are_heard(logs: Logs) -> None:
     assert logs.read("first") == "from a thread\n"
 
 
-def test_calls_in_two_threads_do_not_get_into_each_others_way(logs: Logs) -> None:
-    def chatter(context: SematicContext) -> None:
-        with executing(context):
+def test_pipelines_in_two_threads_do_not_get_into_each_others_way(tmp_path: Path) -> None:
+    """Each has its own directory; the one that begins first ends first."""
+    screen, directories = Screen(), {"first": tmp_path / "1", "second": tmp_path / "2"}
+    begun, ended = threading.Event(), threading.Event()
+
+    def run(context: SematicContext) -> None:
+        with teed_streams(Logs(directories[context.run_id]).path_of), executing(context):
             for i in range(200):
                 sys.stdout.write(f"{context.run_id} {i}\n")
+            begun.set()
+            if context is SECOND:
+                assert ended.wait(10)
 
-    with logs.teed():
-        threads = [threading.Thread(target=chatter, args=(c,)) for c in (FIRST, SECOND)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    for run_id in ("first", "second"):
-        assert logs.read(run_id).splitlines() == [f"{run_id} {i}" for i in range(200)]
+    with screen.shows_output():
+        first, second = (threading.Thread(target=run, args=(c,)) for c in (FIRST, SECOND))
+        with teed_streams(Logs(tmp_path / "3").path_of):
+            outermost = sys.stdout
+            first.start()
+            assert begun.wait(10)
+            second.start()
+            first.join()
+            ended.set()
+            second.join()
+            assert sys.stdout is outermost
+        assert sys.stdout is screen
+    for run_id, directory in directories.items():
+        (log,) = directory.iterdir()
+        assert log.read_text().splitlines() == [f"{run_id} {i}" for i in range(200)]
+    assert not (tmp_path / "3").exists()
+
+
+def test_a_stream_that_has_ended_is_not_put_back(logs: Logs, tmp_path: Path) -> None:
+    with logs.screen.shows_output():
+        first, second = teed_streams(logs.path_of), teed_streams(Logs(tmp_path / "2").path_of)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert sys.stdout is sys.stderr is logs.screen
 
 
 def test_text_that_no_encoding_takes_is_escaped(logs: Logs) -> None:
