@@ -2,12 +2,15 @@
 
 import importlib
 import multiprocessing
+import pkgutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+import benchmarks
 from benchmarks.rows import Row
 
-PARTS = ("startup", "inline", "beside_ray", "memory", "standalone", "artifacts", "large_values")
+_SHARED = frozenset({"__main__", "bare_sqlite", "parts", "pipelines", "places", "rows"})
+PARTS = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name not in _SHARED)
 """Modules of this package; each has a function ``measure`` that yields rows."""
 
 

@@ -119,8 +119,8 @@ def replaced_stream(name: str, wrap: Callable[[TextIO], Any]) -> Iterator[None]:
             _ended[replacement] = original
 
 
-# Replacements that are still in place, and what they replaced: of two pipelines that run at the same
-# time, the first to begin may be the first to end.
+# Replacements that are still in place though they have ended, and what they replaced: of two
+# pipelines that run at the same time, the first to begin may be the first to end.
 _ended: weakref.WeakKeyDictionary[Any, TextIO] = weakref.WeakKeyDictionary()
 
 
