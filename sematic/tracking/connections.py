@@ -144,7 +144,7 @@ def check_place(path: Path) -> None:
     Raises:
         RecordError: it cannot be made, or is where SQLite can lose data.
     """
-    directory = path.absolute().parent
+    directory = path.resolve().parent  # a link may lead to another file system
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
