@@ -1,12 +1,20 @@
 """Which Ray a pipeline run uses, from its start to its end."""
 
 import os
+import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from sematic.errors import InfrastructureError
 from sematic.ray_backend.own_ray import RaySession, is_copy_of_parent
+
+# A slow machine needs a minute.
+_MOST_SECONDS_TO_START = 180.0
+_PATIENCE_SECONDS = 15.0
+_SECONDS_TO_NOTICE = 0.1
+_SECONDS_TO_ANSWER = 5.0
 
 
 class LocalRay:
@@ -28,15 +36,18 @@ class LocalRay:
         self._announce = announce
         self._entered = False
 
-    def enter(self) -> Any:
+    def enter(self, given_up: threading.Event | None = None) -> Any:
         """Make Ray ready and return the ``ray`` module. Takes seconds the first time.
 
+        Args:
+            given_up: set by who does not want Ray any more while it starts.
+
         Raises:
-            InfrastructureError: Ray cannot be started or reached.
+            InfrastructureError: Ray cannot be started or reached, or does not start in time.
         """
         environment = dict(os.environ)  # importing Ray changes it
         ray = _import_ray()
-        with _lock:
+        with _shared.lock:
             if is_copy_of_parent(ray):
                 raise InfrastructureError(
                     "This process was forked from one in which Ray was running, and Ray does not "
@@ -46,7 +57,7 @@ class LocalRay:
             if _shared.users or not ray.is_initialized():
                 if not _shared.users:
                     self._tell()
-                    _shared.start(self._address, environment)
+                    _shared.start(self._address, environment, given_up or threading.Event())
                 _shared.users += 1
                 self._entered = True
             self._check_address(ray)
@@ -54,7 +65,7 @@ class LocalRay:
 
     def leave(self) -> None:
         """Leave Ray as it was found, once nobody else needs it. May be called twice."""
-        with _lock:
+        with _shared.lock:
             if not self._entered:
                 return
             self._entered = False
@@ -87,38 +98,35 @@ class LocalRay:
 class _RayThread:
     """The thread that starts Ray and lives as long: Ray dies with the thread that started it."""
 
-    def __init__(self) -> None:
-        self.users = 0
-        self.address: str | None = None
+    def __init__(self, session: RaySession) -> None:
+        self._session = session
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._live, name="sematic-ray", daemon=True)
 
-    def start(self, address: str | None, environment: dict[str, str]) -> None:
-        self._stop.clear()
-        self._ready.clear()
-        self._error = None
-        self.address = address
-        session = RaySession(address, environment)
-        self._thread = threading.Thread(
-            target=self._live, args=(session,), name="sematic-ray", daemon=True
-        )
+    def start(self, given_up: threading.Event) -> None:
+        """Return when Ray is up. Raises what went wrong, TimeoutError if it takes too long."""
         self._thread.start()
-        self._ready.wait()
+        deadline = time.monotonic() + _MOST_SECONDS_TO_START
+        while not self._ready.wait(_SECONDS_TO_NOTICE):
+            if given_up.is_set():  # nearly there: what has started can be ended properly
+                deadline = min(deadline, time.monotonic() + _PATIENCE_SECONDS)
+                given_up = threading.Event()
+            if time.monotonic() > deadline:
+                self._stop.set()  # it ends as soon as it has started
+                raise TimeoutError("it did not start in time.")
         if self._error is not None:
-            what = f"Ray at {address} cannot be used" if address else "Ray cannot be started"
-            raise InfrastructureError(f"{what}: {self._error}") from self._error
+            raise self._error
 
     def stop(self) -> None:
+        """End Ray, and the thread."""
         self._stop.set()
-        self.address = None
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join(_MOST_SECONDS_TO_START)
 
-    def _live(self, session: RaySession) -> None:
+    def _live(self) -> None:
         try:
-            session.start()
+            self._session.start()
         except BaseException as error:  # noqa: BLE001
             # Raised again by whoever waits for us.
             self._error = error
@@ -126,20 +134,67 @@ class _RayThread:
         finally:
             self._ready.set()
         self._stop.wait()
-        session.stop()
+        self._session.stop()
 
 
-_lock = threading.Lock()
-_shared = _RayThread()
+class _Shared:
+    """The Ray that the pipeline runs of this process share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self.address: str | None = None
+        self._thread: _RayThread | None = None
+
+    def start(
+        self, address: str | None, environment: dict[str, str], given_up: threading.Event
+    ) -> None:
+        if self._thread is not None:
+            self._thread.stop()  # one that was given up may still be at it
+        if address is not None:
+            _check_reachable(address)
+        self._thread = _RayThread(RaySession(address, environment))
+        try:
+            self._thread.start(given_up)
+        except BaseException as error:
+            what = f"Ray at {address} cannot be used" if address else "Ray cannot be started"
+            raise InfrastructureError(f"{what}: {error}") from error
+        self.address = address
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self._thread.stop()
+        self._thread = self.address = None
+
+
+_shared = _Shared()
 
 
 def _reset_in_fork() -> None:
     """What the parent shares is not ours, and its lock may be held by a thread that is gone."""
-    global _lock, _shared
-    _lock, _shared = threading.Lock(), _RayThread()
+    global _shared  # noqa: PLW0603  there is one per process
+    _shared = _Shared()
 
 
 os.register_at_fork(after_in_child=_reset_in_fork)
+
+
+def _check_reachable(address: str) -> None:
+    """Ray would try for a quarter of an hour.
+
+    Raises:
+        InfrastructureError: nobody listens at ``address``.
+    """
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdigit():
+        return  # for Ray to understand
+    try:
+        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise InfrastructureError(
+            f"There is no Ray at {address} ({error}). Start one with `ray start --head`, or leave "
+            "ray_address out to let the pipeline run start its own."
+        ) from error
 
 
 def _import_ray() -> Any:

@@ -66,7 +66,11 @@ class RayExecutor:
         self._submission: Submission | None = None
         self._oom_kills = 0
         self._tasks: dict[Key, Any] = {}  # object refs
+        self._asked_for: set[Key] = set()  # before Ray was up
         self._unwanted: set[Key] = set()
+        self._given_up = threading.Event()
+        self._failed_with_ray: set[Key] = set()
+        self._ray_error: Exception | None = None
         self._kill_at: dict[Key, float] = {}  # monotonic seconds
         self._root_id: str | None = None
 
@@ -82,12 +86,16 @@ class RayExecutor:
         if submission is not None and self._is_quick(submission, start):
             self._submit(start, report)
         else:
+            if submission is None:
+                self._asked_for.add((start.call.run_id, start.attempt))
             self._commands.put(lambda: self._submit(start, report))
 
     def stop(self, stop: StopCall) -> None:
         """Interrupt an attempt, and kill its worker where that does not help in time."""
         key = (stop.call.run_id, stop.attempt)
         self._unwanted.add(key)
+        if self._submission is None and self._unwanted >= self._asked_for:
+            self._given_up.set()
         self._commands.put(lambda: self._cancel(key))
 
     def close(self) -> None:
@@ -132,8 +140,10 @@ class RayExecutor:
         call, attempt = start.call, start.attempt
         key = (call.run_id, attempt)
         try:
-            submission = self._submission or self._connect()
-            if key in self._unwanted:
+            submission = self._submission
+            if submission is None and key not in self._unwanted:
+                submission = self._connect(key)
+            if submission is None or key in self._unwanted:
                 report(CallLost(self._clock(), *key, STOPPED))
                 return
             path = str(log_path(self._log_directory, call.root_id, *key))
@@ -141,15 +151,23 @@ class RayExecutor:
         except Exception as error:  # noqa: BLE001
             # It must be reported, whatever it is.
             now = self._clock()
-            report(_failed(now, key, error))
+            stopped = key in self._unwanted
+            report(CallLost(now, *key, STOPPED) if stopped else _failed(now, key, error))
             return
         self._tasks[key] = ref
         # Half of what ref.future() costs. Called once, from a thread of Ray's, with what the task
         # returned or with the exception that Ray has in its place.
         ref._on_completed(lambda result: report(self._ended(key, call, result)))
 
-    def _connect(self) -> Submission:
-        ray = self._cluster.enter()
+    def _connect(self, key: Key) -> Submission:
+        if key in self._failed_with_ray and self._ray_error is not None:
+            raise self._ray_error
+        try:
+            ray = self._cluster.enter(self._given_up)
+        except Exception as error:
+            # For all who were waiting for it; only who comes later lets Ray try again.
+            self._failed_with_ray, self._ray_error = set(self._asked_for), error
+            raise
         self._ray = ray
         self._oom_kills = count_oom_kills()
         self._before_leaving = self._on_ready(ray)
