@@ -2,6 +2,7 @@
 
 import logging
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -16,11 +17,18 @@ from sematic.client import open_record
 _MOST_MS = 0.6
 _SIZES = (100, 1_000, 10_000)
 _ROUNDS = 5
+_SECONDS_TO_SETTLE = 0.5
 
 
 @sematic.func(standalone=True)
 def call_for_ray() -> int:
-    """Brings Ray in, and the actor with it."""
+    """Brings Ray in, and ends when the actor is there."""
+    deadline = time.monotonic() + 60
+    look = ["pgrep", "-f", "^ray::TrackerHost"]
+    while subprocess.run(look, stdout=subprocess.DEVNULL, check=False).returncode:
+        assert time.monotonic() < deadline, "no actor came"
+        time.sleep(0.05)
+    time.sleep(_SECONDS_TO_SETTLE)
     return 0
 
 

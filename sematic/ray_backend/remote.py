@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeAlias
+from typing import Any
 
 from sematic.calls import Failed, Outcome
 from sematic.error_records import build_error_record
@@ -16,9 +16,6 @@ from sematic.ray_backend.worker_log import WorkerLog
 from sematic.shipping import pack_outcome, unpack_call
 from sematic.types.names import main_module_name, set_main_module_name
 
-FunctionBytes: TypeAlias = bytes | list[Any]
-"""A packed function, or a list with the reference of a Ray object that is one."""
-
 
 def build_context(store: ArtifactStore) -> bytes:
     """What the workers of a pipeline run have in common with its driver, as bytes."""
@@ -26,19 +23,30 @@ def build_context(store: ArtifactStore) -> bytes:
     return pickle.dumps((store, main_module_name(), paths, os.getcwd()))
 
 
-def execute_remotely(packed: bytes, function: FunctionBytes, context: bytes) -> bytes:
-    """Execute one call in a worker process.
+def build_message(packed: bytes, function: bytes, context: bytes) -> bytes:
+    """The argument of :func:`execute_remotely`. One, since each costs Ray as much as the call does.
 
     Args:
         packed: a call, see :mod:`sematic.shipping`.
-        function: its function.
+        function: its function; empty if it travels as a Ray object.
         context: from :func:`build_context`; the same bytes for every call of a pipeline run.
+    """
+    return pickle.dumps((packed, function, context), pickle.HIGHEST_PROTOCOL)
+
+
+def execute_remotely(message: bytes, function_ref: list[Any] | None = None) -> bytes:
+    """Execute one call in a worker process.
+
+    Args:
+        message: from :func:`build_message`.
+        function_ref: the reference of the Ray object that is the function, in a list, so that it
+            is fetched only where it is needed.
 
     Returns:
         The outcome, packed. It never raises for what user code does.
     """
     started_at = time.time()
-    outcome = _execute(packed, function, context)
+    outcome = _execute(message, function_ref)
     ended_at = time.time()
     try:
         return pack_outcome(outcome, started_at, ended_at)
@@ -48,10 +56,13 @@ def execute_remotely(packed: bytes, function: FunctionBytes, context: bytes) -> 
         return pack_outcome(failed, started_at, ended_at)
 
 
-def _execute(packed: bytes, function: FunctionBytes, context: bytes) -> Outcome:
+def _execute(message: bytes, function_ref: list[Any] | None) -> Outcome:
     try:
+        packed, function, context = pickle.loads(message)
         store = _enter_context(context)
-        call, inputs, log_path = unpack_call(packed, _fetch(function))
+        if function_ref is not None:
+            function = _fetch(function_ref)
+        call, inputs, log_path = unpack_call(packed, function)
         with _log.capture(log_path), _no_terminal():
             outcome = execute_call(call, inputs, store=store, remote=True)
     except Exception as error:  # noqa: BLE001
@@ -84,13 +95,11 @@ def _enter_context(context: bytes) -> ArtifactStore:
 _fetched: dict[str, bytes] = {}
 
 
-def _fetch(function: FunctionBytes) -> bytes:
-    """A packed function; one that travels as a Ray object is fetched once."""
-    if not isinstance(function, list):
-        return function
+def _fetch(function_ref: list[Any]) -> bytes:
+    """A packed function that travels as a Ray object; it is fetched once."""
     import ray
 
-    (ref,) = function
+    (ref,) = function_ref
     key: str = ref.hex()
     if key not in _fetched:
         code: Any = ray.get(ref)

@@ -7,7 +7,7 @@ from typing import Any
 from sematic.calls import ArtifactRef, Call
 from sematic.ports import ArtifactStore
 from sematic.ray_backend.cluster import read_capacities
-from sematic.ray_backend.remote import build_context, execute_remotely
+from sematic.ray_backend.remote import build_context, build_message, execute_remotely
 from sematic.ray_backend.resources import RayOptions, clamp_to_any, ignored_fields, ray_options
 from sematic.resources import ResourceRequirements
 from sematic.shipping import Packer
@@ -32,7 +32,7 @@ class Submission:
         self._generic = ray.remote(execute_remotely)
         self._context = build_context(store)
         self._packer = Packer()
-        self._kept_code: dict[bytes, Any] = {}  # object refs
+        self._kept: dict[bytes, Any] = {}  # object refs
         self._by_options: dict[RayOptions, Any] = {}
         # By id of the requirements, which it keeps.
         self._by_requirements: dict[int, tuple[ResourceRequirements | None, Any]] = {}
@@ -51,7 +51,10 @@ class Submission:
     def _submit(self, call: Call, inputs: Mapping[str, ArtifactRef], log_path: str) -> Any:
         packed, function = self._packer.pack_call(call, inputs, log_path=log_path)
         remote = self._remote(call.options.resource_requirements)
-        return remote.remote(packed, self._code(function), self._context)
+        if len(function) <= _MOST_BYTES_PER_CALL:
+            return remote.remote(build_message(packed, function, self._context))
+        message = build_message(packed, b"", self._context)
+        return remote.remote(message, [self._keep(function)])
 
     def knows(self, call: Call) -> bool:
         """Whether a call is like one submitted before, so that submitting it is quick."""
@@ -60,12 +63,11 @@ class Submission:
             and id(call.options.resource_requirements) in self._by_requirements
         )
 
-    def _code(self, function: bytes) -> bytes | list[Any]:
-        if len(function) <= _MOST_BYTES_PER_CALL:
-            return function
-        if function not in self._kept_code:
-            self._kept_code[function] = self._ray.put(function)
-        return [self._kept_code[function]]  # in a list: a worker fetches it when it needs it
+    def _keep(self, function: bytes) -> Any:
+        """A function as a Ray object; made once."""
+        if function not in self._kept:
+            self._kept[function] = self._ray.put(function)
+        return self._kept[function]
 
     def _remote(self, requirements: ResourceRequirements | None) -> Any:
         """The remote function with the Ray options of some requirements; made once for each."""

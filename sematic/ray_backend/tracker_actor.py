@@ -9,6 +9,8 @@ from sematic.errors import SematicError
 
 # An answer takes milliseconds, or half a minute where somebody else locks the database.
 _MOST_SECONDS = 60.0
+# A process takes half a second of a processor to start. What is over as soon is spared that.
+_SECONDS_BEFORE_START = 1.0
 
 
 class Writer(Protocol):
@@ -39,13 +41,13 @@ class Movable(Protocol):
 
 
 def move_to_actor(ray: Any, tracker: Movable) -> Callable[[], None]:
-    """Let an actor write a tracker's rows from when it is up. Returns at once.
+    """Let an actor write a tracker's rows, from a second or two from now. Returns at once.
 
     Returns:
         What brings the writing back; to be called before Ray is left.
     """
     actor = TrackerActor(ray, tracker.build_writer())
-    actor.start(lambda: tracker.use_writer(actor))
+    actor.start(lambda: tracker.use_writer(actor), after_seconds=_SECONDS_BEFORE_START)
     return actor.release
 
 
@@ -84,27 +86,39 @@ class TrackerActor:
         self._ray = ray
         self._writer = writer
         self._actor: Any = None
+        self._timer: threading.Timer | None = None
+        self._released = False
         self._writes_there = False
         self._started: Any = None  # a reference: the answer would be lost without it
         self._lock = threading.Lock()
 
-    def start(self, on_ready: Callable[[], None]) -> None:
+    def start(self, on_ready: Callable[[], None], *, after_seconds: float = 0.0) -> None:
         """Start the actor; ``on_ready`` is called, from another thread, when it can write."""
-        place = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            self._ray.get_runtime_context().get_node_id(), soft=False
-        )
-        host = self._ray.remote(TrackerHost).options(
-            num_cpus=0, max_restarts=0, max_task_retries=0, scheduling_strategy=place
-        )
-        self._actor = host.remote(pickle.dumps(self._writer))
-        self._started = self._actor.ready.remote()
+        self._timer = threading.Timer(after_seconds, self._start, (on_ready,))
+        self._timer.name = "sematic-tracker-actor"
+        self._timer.daemon = True
+        self._timer.start()
 
+    def _start(self, on_ready: Callable[[], None]) -> None:
         def use(answer: object) -> None:
             if answer is None:  # else the exception that tells why it did not start
                 self._writes_there = True
                 on_ready()
 
-        self._started._on_completed(use)
+        with self._lock:
+            if self._released:  # and Ray, perhaps, left
+                return
+            self._actor = self._build_host().remote(pickle.dumps(self._writer))
+            self._started = self._actor.ready.remote()
+            self._started._on_completed(use)
+
+    def _build_host(self) -> Any:
+        place = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            self._ray.get_runtime_context().get_node_id(), soft=False
+        )
+        return self._ray.remote(TrackerHost).options(
+            num_cpus=0, max_restarts=0, max_task_retries=0, scheduling_strategy=place
+        )
 
     def write(self, rows: Any) -> None:
         """Write a batch of rows through the actor, or from here if it is gone.
@@ -130,7 +144,10 @@ class TrackerActor:
 
     def release(self) -> None:
         """End the actor; what is written from now on is written from here."""
+        if self._timer is not None:
+            self._timer.cancel()
         with self._lock:
+            self._released = True
             if self._actor is not None:
                 self._ray.kill(self._actor)
             self._writes_there = False
