@@ -14,7 +14,7 @@ from sematic.calls import (
 )
 from sematic.error_records import build_error_record
 from sematic.errors import FutureUseError, UnusedFutureError
-from sematic.expressions import build_input, evaluate
+from sematic.expressions import Put, build_input, evaluate, put_once
 from sematic.function import Function
 from sematic.future import Future, Operation, Selection
 from sematic.nesting import holds_future, iter_nested
@@ -88,7 +88,7 @@ def build_root_call(future: Future, store: ArtifactStore) -> Call:
                 f"{name!r} of {future.function!r} is, or holds, a future. Call both functions "
                 "in a third @sematic.func and run that one."
             )
-    return _build_call(future, root_id=future.id, parent_id=None, store=store)
+    return _build_call(future, root_id=future.id, parent_id=None, put=store.put)
 
 
 def evaluate_inputs(
@@ -126,19 +126,18 @@ def _build_outcome(
     _refuse_unused(created, reached, call.function)
     if not reached:
         return Succeeded(store.put(value, call.function.output_type))
-    output = build_input(value, call.function.output_type, store)
+    put = put_once(store)
+    output = build_input(value, call.function.output_type, put)
     calls = tuple(
-        _build_call(future, root_id=call.root_id, parent_id=call.run_id, store=store)
+        _build_call(future, root_id=call.root_id, parent_id=call.run_id, put=put)
         for future in created
     )
     return Expanded(calls, output)
 
 
-def _build_call(
-    future: Future, *, root_id: str, parent_id: str | None, store: ArtifactStore
-) -> Call:
+def _build_call(future: Future, *, root_id: str, parent_id: str | None, put: Put) -> Call:
     types = future.function.input_types
-    inputs = {n: build_input(value, types[n], store) for n, value in future.kwargs.items()}
+    inputs = {n: build_input(value, types[n], put) for n, value in future.kwargs.items()}
     return Call(
         run_id=future.id,
         root_id=root_id,

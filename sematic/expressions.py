@@ -1,7 +1,7 @@
 """Values with futures inside as flat programs: built before, evaluated when outputs are known."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from sematic.calls import (
     ArtifactRef,
@@ -18,20 +18,45 @@ from sematic.future import OPERATORS, AbstractFuture, Future, Operation, Selecti
 from sematic.nesting import holds_future, iter_nested, map_nested
 from sematic.ports import ArtifactStore
 
+Put: TypeAlias = Callable[[Any, Any], ArtifactRef]
+"""Stores a value under its declared type, as :meth:`sematic.ports.ArtifactStore.put` does."""
 
-def build_input(value: object, type_: object, store: ArtifactStore) -> Input:
+
+def put_once(store: ArtifactStore) -> Put:
+    """Store each object once, however often it is put.
+
+    For as long as nobody changes the objects: while the calls that a function made are built, say.
+    """
+    known: dict[tuple[int, int], tuple[ArtifactRef, Any, Any]] = {}  # kept, so ids stay theirs
+
+    def put(value: Any, type_: Any) -> ArtifactRef:
+        if type(value) in _SMALL:
+            return store.put(value, type_)
+        key = (id(value), id(type_))
+        if key not in known:
+            known[key] = (store.put(value, type_), value, type_)
+        return known[key][0]
+
+    return put
+
+
+# Quicker to store again than to look up.
+_SMALL = frozenset({int, float, str, bool, type(None)})
+
+
+def build_input(value: object, type_: object, put: Put) -> Input:
     """What stands for ``value`` in the graph; constants in it are stored.
 
     Args:
         value: a plain value, a future, or a container with futures inside.
         type_: its declared type.
-        store: where constants go.
+        put: stores constants.
     """
     if isinstance(value, Future):
         return OutputOf(value.id)
     if not holds_future(value):
-        return store.put(value, type_)
-    return _Builder(store).build(value)
+        return put(value, type_)
+    return _Builder(put).build(value)
 
 
 def evaluate(value: Input, outputs: Mapping[str, ArtifactRef], store: ArtifactStore) -> Any:
@@ -86,8 +111,8 @@ def _collect(step: Collect, parts: list[Any], store: ArtifactStore) -> Any:
 class _Builder:
     """Flattens a value into steps, depth first, each shared part once, without recursion."""
 
-    def __init__(self, store: ArtifactStore) -> None:
-        self._store = store
+    def __init__(self, put: Put) -> None:
+        self._put = put
         self._steps: list[Step] = []
         self._index: dict[int, int] = {}
 
@@ -129,13 +154,13 @@ class _Builder:
             node = (node.start, node.stop, node.step)
         parts = list(iter_nested(node))
         if not parts:
-            return self._store.put(node, type(node))
+            return self._put(node, type(node))
         indices = tuple(self._index[id(part)] for part in parts)
         if type(node) is list and len(node) == len(parts) and _all_futures(node):
             return Collect(None, indices)
         counter = iter(range(len(parts)))
         template = map_nested(node, lambda _: Hole(next(counter)))
-        return Collect(self._store.put(template, type(node)), indices)
+        return Collect(self._put(template, type(node)), indices)
 
 
 def _all_futures(items: list[object]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 import sematic
 from sematic.calls import ArtifactRef, Collect, Expression, Operate, OutputOf, Select, dependencies
-from sematic.expressions import build_input, evaluate
+from sematic.expressions import build_input, evaluate, put_once
 from sematic.future import Future
 from sematic.testing import MemoryStore
 from tests.builders import with_ids
@@ -62,7 +62,7 @@ class Program:
         return future
 
     def value_of(self, value: object) -> object:
-        return evaluate(build_input(value, object, self.store), self.outputs, self.store)
+        return evaluate(build_input(value, object, self.store.put), self.outputs, self.store)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def program(store) -> Program:
 
 
 def test_a_constant_is_stored_under_its_declared_type(store) -> None:
-    built = build_input([1], List[int], store)
+    built = build_input([1], List[int], store.put)
     assert isinstance(built, ArtifactRef)
     assert built.type == "list[int]"
     assert store.get(built) == [1]
@@ -79,19 +79,19 @@ def test_a_constant_is_stored_under_its_declared_type(store) -> None:
 
 def test_a_future_is_the_output_of_its_call(store) -> None:
     future = number()
-    assert build_input(future, int, store) == OutputOf(future.id)
+    assert build_input(future, int, store.put) == OutputOf(future.id)
 
 
 def test_a_list_of_futures_needs_no_template(store) -> None:
     first, second = number(), number()
-    assert build_input([first, second], List[int], store) == Expression(
+    assert build_input([first, second], List[int], store.put) == Expression(
         (OutputOf(first.id), OutputOf(second.id), Collect(None, (0, 1)))
     )
 
 
 def test_steps_refer_to_steps_before_them(store) -> None:
     future = items()
-    built = build_input(future[0] + future[0], int, store)
+    built = build_input(future[0] + future[0], int, store.put)
     assert isinstance(built, Expression)
     kinds = [type(step) for step in built.steps]
     assert kinds == [OutputOf, ArtifactRef, Select, Select, Operate]
@@ -104,9 +104,9 @@ def test_steps_refer_to_steps_before_them(store) -> None:
 
 def test_dependencies_of_inputs(store) -> None:
     first, second = number(), number()
-    assert list(dependencies(build_input(1, int, store))) == []
+    assert list(dependencies(build_input(1, int, store.put))) == []
     assert list(dependencies(OutputOf("a"))) == ["a"]
-    built = build_input([first, (second, first + 1)], object, store)
+    built = build_input([first, (second, first + 1)], object, store.put)
     assert sorted(set(dependencies(built))) == sorted([first.id, second.id])
 
 
@@ -168,7 +168,7 @@ def test_the_callers_objects_are_not_changed(program) -> None:
 
 def test_every_evaluation_gives_objects_of_its_own(program) -> None:
     numbers = program.known(items(), [1])
-    built = build_input([numbers, [2]], object, program.store)
+    built = build_input([numbers, [2]], object, program.store.put)
     first = evaluate(built, program.outputs, program.store)
     first[0].append(9)  # type: ignore[index]
     first[1].append(9)  # type: ignore[index]
@@ -197,7 +197,7 @@ def test_shared_parts_are_one_step(store) -> None:
     total: Any = number()
     for _ in range(50):
         total = total + total
-    built = build_input(total, int, store)
+    built = build_input(total, int, store.put)
     assert isinstance(built, Expression)
     assert len(built.steps) == 51
 
@@ -225,3 +225,29 @@ def test_pairs_of_a_dict_stay_together(program) -> None:
     values: Tuple[Any, ...] = tuple(program.known(number(), -i) for i in range(3))
     pairs = dict(zip(keys, values, strict=True))
     assert program.value_of(pairs) == {0: 0, 1: -1, 2: -2}
+
+
+class CountingStore(MemoryStore):
+    """Counts how often something is stored."""
+
+    count = 0
+
+    def put(self, value: Any, type_: Any) -> ArtifactRef:
+        self.count += 1
+        return super().put(value, type_)
+
+
+def test_an_object_is_stored_once() -> None:
+    store = CountingStore()
+    put = put_once(store)
+    big = list(range(1000))
+    refs = {build_input(big, List[int], put).id for _ in range(5)}
+    assert store.count == 1
+    assert refs == {store.put(big, List[int]).id}
+
+
+def test_an_object_is_not_taken_for_one_that_is_gone() -> None:
+    store = CountingStore()
+    put = put_once(store)
+    refs = [put([index], List[int]) for index in range(100)]
+    assert [store.get(ref) for ref in refs] == [[index] for index in range(100)]
