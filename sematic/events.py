@@ -128,6 +128,36 @@ class CancelRequested:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A moment has come that the machine waits for: a time limit, or the end of a pause."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DriverChanged:
+    """Another driver goes on where the one before it stopped.
+
+    Attributes:
+        alive_until: the last sign of life of the driver before; from then on no limit counted.
+        changed_functions: importable paths of functions that must still execute, and whose code
+            is not the recorded one.
+    """
+
+    at: float
+    alive_until: float
+    changed_functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineAborted:
+    """The pipeline run cannot go on, whatever its functions do: its driver is lost, say."""
+
+    at: float
+    error: ErrorRecord
+
+
 Event: TypeAlias = (
     PipelineStarted
     | InputsEvaluated
@@ -137,6 +167,9 @@ Event: TypeAlias = (
     | CallEnded
     | CallLost
     | CancelRequested
+    | TimePassed
+    | DriverChanged
+    | PipelineAborted
 )
 
 # --- changes: what the events mean for the runs ----------------------------------------------

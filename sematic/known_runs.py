@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sematic.calls import ArtifactRef, Call, ErrorRecord, Input, OutputOf, dependencies
 from sematic.events import Instruction, RunCreated, RunMoved, Seed
 from sematic.ready_calls import ReadyCalls
 from sematic.states import RunState, check_transition
+from sematic.time_limits import TimeLimits
+
+Times: TypeAlias = tuple[float, float]
+"""When a function began and ended to execute."""
 
 
 @dataclass(slots=True)
@@ -16,6 +20,7 @@ class KnownRun:
 
     Attributes:
         attempt: how often it was started.
+        failures: how many attempts failed; one whose driver was lost is not among them.
         inputs: the artifacts of its arguments while it waits or executes.
         output: the artifact of its output once it is RESOLVED.
         expansion: what its output is made of while it is RAN.
@@ -26,6 +31,7 @@ class KnownRun:
     call: Call
     state: RunState | None = None
     attempt: int = 0
+    failures: int = 0
     inputs: Mapping[str, ArtifactRef] | None = None
     output: ArtifactRef | None = None
     expansion: Input | None = None
@@ -33,13 +39,19 @@ class KnownRun:
     original_run_id: str | None = None
 
     def retries(self, error: ErrorRecord) -> bool:
-        """Whether another attempt follows one that ended in ``error``."""
+        """Whether another attempt follows the last failure, which is ``error``."""
         retry = self.call.options.retry
         return (
             retry is not None
-            and self.attempt <= retry.retries
+            and self.failures <= retry.retries
             and retry.matches((error.type, *error.ancestors))
         )
+
+    @property
+    def pause(self) -> float:
+        """Seconds from the last failure to the next attempt."""
+        retry = self.call.options.retry
+        return retry.pause(self.failures, seed=self.call.run_id) if retry else 0.0
 
 
 class KnownRuns(dict[str, KnownRun]):
@@ -47,11 +59,15 @@ class KnownRuns(dict[str, KnownRun]):
 
     Args:
         changes: where what happens to the runs is noted.
+
+    Attributes:
+        limits: when runs will have taken too long.
     """
 
     def __init__(self, changes: list[Instruction]) -> None:
         super().__init__()
         self._changes = changes
+        self.limits = TimeLimits()
 
     def create(self, call: Call, at: float) -> KnownRun:
         """A new run, in state CREATED."""
@@ -80,7 +96,7 @@ class KnownRuns(dict[str, KnownRun]):
         state: RunState,
         at: float,
         *,
-        times: tuple[float, float] | None = None,
+        times: Times | None = None,
         **details: Any,
     ) -> None:
         """Give a run a new state; ``details`` are fields of :class:`RunMoved`.
@@ -90,6 +106,10 @@ class KnownRuns(dict[str, KnownRun]):
         """
         check_transition(run.call.run_id, run.state, state)
         run.state = state
+        limit = run.call.options.limit_seconds
+        if limit is not None:
+            failed = "error" in details
+            self.limits.moved(run.call.run_id, limit, state, at, failed=failed)
         started_at, ended_at = times or (None, None)
         self._changes.append(
             RunMoved(
@@ -104,6 +124,10 @@ class KnownRuns(dict[str, KnownRun]):
                 **details,
             )
         )
+
+    def in_state(self, state: RunState) -> list[KnownRun]:
+        """The runs that are in a state. Looks at all of them."""
+        return [run for run in self.values() if run.state is state]
 
     def known_artifact(self, value: Input) -> ArtifactRef | None:
         """The artifact that ``value`` is, ``None`` where it must be computed."""
@@ -129,11 +153,10 @@ class KnownRuns(dict[str, KnownRun]):
         Raises:
             AssertionError: they do not.
         """
-        scheduled = [run for run in self.values() if run.state is RunState.SCHEDULED]
+        scheduled = self.in_state(RunState.SCHEDULED)
         assert {run.call.run_id for run in scheduled} == set(calls.active)
         standalone = calls.active_standalone
         assert standalone <= sum(run.call.options.standalone for run in scheduled)
         assert len(scheduled) - standalone <= 1, "two inline calls at once"
         assert calls.max_parallelism is None or standalone <= calls.max_parallelism
-        resolved = [run for run in self.values() if run.state is RunState.RESOLVED]
-        assert all(run.output is not None for run in resolved)
+        assert all(run.output is not None for run in self.in_state(RunState.RESOLVED))

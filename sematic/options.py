@@ -1,8 +1,9 @@
 """The options of one call: what ``@sematic.func`` and ``future.set`` accept, checked."""
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from sematic.errors import InvalidOptionError
@@ -21,6 +22,7 @@ class CallOptions:
         tags: words to find the run by.
         retry: which failures are followed by another attempt.
         timeout_mins: most minutes from being scheduled to the output, nested calls included.
+        timeout_seconds: the same in seconds; one of the two.
         resource_requirements: what the call needs; standalone calls only.
         base_image_tag: which container image the call runs in, on a cluster.
     """
@@ -33,6 +35,12 @@ class CallOptions:
     timeout_mins: int | None = None
     resource_requirements: ResourceRequirements | None = None
     base_image_tag: str | None = None
+    timeout_seconds: float | None = None
+
+    @property
+    def limit_seconds(self) -> float | None:
+        """The time limit, ``None`` if there is none."""
+        return self.timeout_seconds if self.timeout_mins is None else self.timeout_mins * 60.0
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         # Half the time that dataclasses take to pickle; every call holds one.
@@ -69,6 +77,15 @@ def change_options(options: CallOptions, values: Mapping[str, object]) -> CallOp
             "Only Standalone Functions can have resource requirements. "
             "Try using @sematic.func(standalone=True, ...)."
         )
+    if changed.timeout_mins is not None and changed.timeout_seconds is not None:
+        if {"timeout_mins", "timeout_seconds"} <= values.keys():
+            raise InvalidOptionError(
+                "Give a time limit as timeout_mins or as timeout_seconds, not as both: "
+                f"{changed.timeout_mins!r} and {changed.timeout_seconds!r}"
+            )
+        # The one that is given now takes the place of the other.
+        other = "timeout_seconds" if "timeout_mins" in values else "timeout_mins"
+        changed = replace(changed, **{other: None})  # type: ignore[arg-type]
     return changed
 
 
@@ -82,14 +99,26 @@ def options_to_json(options: CallOptions) -> dict[str, object]:
     return changed
 
 
-def options_from_json(data: Mapping[str, Any], current: CallOptions) -> CallOptions:
-    """Options that were recorded, with code (exception types) from ``current`` where it moved."""
+def options_from_json(
+    data: Mapping[str, Any],
+    current: CallOptions,
+    *,
+    class_of: Callable[[str], type] | None = None,
+) -> CallOptions:
+    """Options that were recorded, with code (exception types) from ``current`` where it moved.
+
+    Args:
+        data: what :func:`options_to_json` gave.
+        current: the options that the function has now.
+        class_of: finds an exception type by its path; imports it unless told otherwise.
+    """
     values = dict(data)
     if "retry" in values:
-        values["retry"] = _retry_from_json(values["retry"]) or current.retry
+        recorded = _retry_from_json(values["retry"], class_of or locate_class)
+        values["retry"] = recorded or current.retry
     if "resource_requirements" in values:
-        recorded = values["resource_requirements"]
-        values["resource_requirements"] = ResourceRequirements.from_json(recorded)
+        requirements = values["resource_requirements"]
+        values["resource_requirements"] = ResourceRequirements.from_json(requirements)
     return change_options(CallOptions(name=current.name), values)
 
 
@@ -133,6 +162,18 @@ def _check_timeout(value: object) -> int | None:
     return value
 
 
+def _check_timeout_seconds(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidOptionError(f"timeout_seconds must be a number of seconds, got: {value!r}")
+    if value > sys.float_info.max:
+        raise InvalidOptionError(f"timeout_seconds must be more than 0 and finite, got: {value}")
+    if not value > 0:
+        raise InvalidOptionError(f"timeout_seconds must be more than 0, got: {value}")
+    return float(value)
+
+
 def _check_resources(value: object) -> ResourceRequirements | None:
     if value is None or isinstance(value, ResourceRequirements):
         return value
@@ -154,6 +195,7 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "tags": _check_tags,
     "retry": _check_retry,
     "timeout_mins": _check_timeout,
+    "timeout_seconds": _check_timeout_seconds,
     "resource_requirements": _check_resources,
     "base_image_tag": _check_image_tag,
 }
@@ -161,15 +203,26 @@ _CHECKS: dict[str, Callable[[object], object]] = {
 
 def _retry_to_json(retry: RetrySettings) -> dict[str, object]:
     names = [f"{kind.__module__}.{kind.__qualname__}" for kind in retry.exceptions]
-    return {"exceptions": names, "retries": retry.retries}
+    numbers = {name: getattr(retry, name) for name in _RETRY_NUMBERS}
+    changed = {name: value for name, value in numbers.items() if value != _RETRY_NUMBERS[name]}
+    return {"exceptions": names, "retries": retry.retries, **changed}
 
 
-def _retry_from_json(data: Mapping[str, Any]) -> RetrySettings | None:
+_RETRY_NUMBERS = {
+    field.name: field.default for field in fields(RetrySettings) if field.default is not MISSING
+}
+"""Those that have a default, which is not recorded."""
+
+
+def _retry_from_json(
+    data: Mapping[str, Any], class_of: Callable[[str], type]
+) -> RetrySettings | None:
     try:
-        kinds = tuple(locate_class(path) for path in data["exceptions"])
+        kinds = tuple(class_of(path) for path in data["exceptions"])
     except (ImportError, AttributeError):
         return None
-    return RetrySettings(kinds, data["retries"])
+    numbers = {name: value for name, value in data.items() if name in _RETRY_NUMBERS}
+    return RetrySettings(kinds, data["retries"], **numbers)
 
 
 def locate_class(path: str) -> type:

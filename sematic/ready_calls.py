@@ -3,11 +3,14 @@
 from collections import deque
 from collections.abc import Iterator
 
+from sematic.deadlines import Deadlines
+
 
 class ReadyCalls:
     """Queues of runs whose inputs are known, and the runs that were started from them.
 
     Standalone runs start in order as long as there is a slot; inline runs start one at a time.
+    Those that pause before their next attempt are queued when the pause is over.
 
     Attributes:
         max_parallelism: most active standalone runs; ``None`` for no limit.
@@ -19,13 +22,32 @@ class ReadyCalls:
         self._standalone: deque[str] = deque()
         self._active: dict[str, bool] = {}  # whether it is standalone, in order of their start
         self._active_standalone = 0
+        self._paused = Deadlines()
+        self._paused_standalone: set[str] = set()
 
-    def add(self, run_id: str, *, standalone: bool) -> None:
-        """Queue a run behind those of its kind."""
-        (self._standalone if standalone else self._inline).append(run_id)
+    def add(self, run_id: str, *, standalone: bool, until: float | None = None) -> None:
+        """Queue a run behind those of its kind, at once or when a moment has come."""
+        if until is None:
+            (self._standalone if standalone else self._inline).append(run_id)
+            return
+        self._paused.set(run_id, until)
+        if standalone:
+            self._paused_standalone.add(run_id)
 
-    def take(self) -> Iterator[str]:
+    def add_first(self, run_id: str, *, standalone: bool) -> None:
+        """Queue a run before those of its kind."""
+        (self._standalone if standalone else self._inline).appendleft(run_id)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next pause is over, ``None`` if there is none."""
+        return self._paused.earliest
+
+    def take(self, now: float) -> Iterator[str]:
         """Start what may start now: each run that is given is active from then on."""
+        for run_id in self._paused.take_due(now):
+            self.add(run_id, standalone=run_id in self._paused_standalone)
+            self._paused_standalone.discard(run_id)
         limit = self.max_parallelism
         while self._standalone and (limit is None or self._active_standalone < limit):
             self._active_standalone += 1
@@ -41,6 +63,8 @@ class ReadyCalls:
         """Forget what is queued; what is active stays so."""
         self._inline.clear()
         self._standalone.clear()
+        self._paused.clear_all()
+        self._paused_standalone.clear()
 
     @property
     def active(self) -> list[str]:

@@ -1,5 +1,7 @@
 """When and how often a failed call is executed again."""
 
+import hashlib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,19 +10,31 @@ from sematic.errors import InvalidOptionError
 
 @dataclass(frozen=True)
 class RetrySettings:
-    """Which failures of a function are followed by another attempt.
+    """Which failures of a function are followed by another attempt, and when.
+
+    Without ``backoff_seconds`` the next attempt follows at once. With it, the first one follows
+    after so many seconds, and each further one after twice as many as the one before.
 
     Args:
         exceptions: exception types to retry for; their subclasses count.
+            ``sematic.InfrastructureError`` is for workers that were lost: killed, evicted, their
+            node gone. ``sematic.TimeoutError`` is for the function's own time limit.
         retries: how many times to retry, so ``retries=3`` is at most four executions.
+        backoff_seconds: seconds before the first retry.
+        max_backoff_seconds: most seconds before any retry.
+        jitter: up to which share, 0 to 1, a pause is shortened at random, so that calls which
+            failed together do not come back together.
 
     Raises:
-        InvalidOptionError: ``exceptions`` is no tuple of exception types, or ``retries`` no
-            integer of at least 0.
+        InvalidOptionError: ``exceptions`` is no tuple of exception types, ``retries`` no integer
+            of at least 0, or another number is out of its range.
     """
 
     exceptions: tuple[type[BaseException], ...]
     retries: int
+    backoff_seconds: float = 0.0
+    max_backoff_seconds: float = 3600.0
+    jitter: float = 0.25
 
     def __post_init__(self) -> None:
         if not isinstance(self.exceptions, (tuple, list, set)):
@@ -35,8 +49,36 @@ class RetrySettings:
             raise InvalidOptionError(f"retries should be an int, got {self.retries!r}")
         if self.retries < 0:
             raise InvalidOptionError(f"retries should be at least 0, got {self.retries}")
+        _check_number("backoff_seconds", self.backoff_seconds)
+        _check_number("max_backoff_seconds", self.max_backoff_seconds)
+        _check_number("jitter", self.jitter, most=1.0)
 
     def matches(self, error_types: Iterable[str]) -> bool:
         """Whether one of ``error_types``, importable paths, is one to retry for."""
         kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in self.exceptions}
         return not kinds.isdisjoint(error_types)
+
+    def pause(self, failures: int, *, seed: str) -> float:
+        """Seconds to wait before the next attempt. The same arguments give the same pause.
+
+        Args:
+            failures: how many attempts have failed, at least 1.
+            seed: what the random part is made of, so that it can be computed again.
+        """
+        if not self.backoff_seconds:
+            return 0.0
+        doublings = min(failures - 1, _MOST_DOUBLINGS)
+        longest = min(self.backoff_seconds * 2.0**doublings, self.max_backoff_seconds)
+        digest = hashlib.sha1(f"{seed}:{failures}".encode()).digest()
+        return longest * (1.0 - self.jitter * int.from_bytes(digest[:4], "big") / 2**32)
+
+
+_MOST_DOUBLINGS = 64  # a float holds many more; nobody waits as long
+_MOST = sys.float_info.max  # neither infinity nor an integer that no float can hold
+
+
+def _check_number(name: str, value: object, *, most: float = _MOST) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= most:  # type: ignore[operator]
+        limits = "at least 0" if most == _MOST else f"from 0 to {most:g}"
+        raise InvalidOptionError(f"{name} should be a number, {limits}. Got {value!r}")

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 from sematic.cache_desk import Answer, CacheDesk, CachedOutput, cache_key
 from sematic.calls import (
@@ -15,46 +15,41 @@ from sematic.calls import (
     Succeeded,
     dependencies,
 )
+from sematic.ending import Ending
 from sematic.events import (
     CallEnded,
     CallLost,
     CancelRequested,
-    EndPipeline,
-    EvaluateInputs,
-    EvaluateOutput,
+    DriverChanged,
     EvaluationFailed,
     Event,
     InputsEvaluated,
     Instruction,
-    LookUpOutput,
-    OnFailure,
     OutputEvaluated,
     OutputLookedUp,
+    PipelineAborted,
     PipelineMoved,
     PipelineStarted,
     Seed,
     StartCall,
     StopCall,
+    TimePassed,
 )
 from sematic.function import Function
 from sematic.graph import PipelineGraph
-from sematic.known_runs import KnownRun, KnownRuns
+from sematic.known_runs import KnownRun, KnownRuns, Times
+from sematic.questions import Questions
 from sematic.ready_calls import ReadyCalls
 from sematic.states import PipelineRunStatus, RunState, check_transition
 
-CHILD_FAILED = "Failed because the child run failed"
-REST_FAILED = "Canceled because the rest of the graph failed."
-
-
-Times: TypeAlias = tuple[float, float]
-"""When a function began and ended to execute."""
+DRIVER_CHANGED = "Executed again: the driver that had started it is gone."
 
 
 class PipelineState:
     """One pipeline run, from its first event to its last.
 
     ``handle`` is deterministic: the same events give the same instructions, which is what makes
-    resuming by replay possible.
+    resuming by replay possible. ``stopping``: whether what was active was asked to end.
     """
 
     def __init__(self) -> None:
@@ -62,15 +57,13 @@ class PipelineState:
         self._runs = KnownRuns(self._out)
         self._graph = PipelineGraph()
         self._root_id = ""
-        self._on_failure: OnFailure = "cancel"
         self._calls = ReadyCalls()
+        self._ending = Ending(self._runs, self._graph, self._calls, self._out)
         self._cache = CacheDesk()
         self._cache_namespace: str | None = None
         self._apart = True
-        self._evaluating: set[str] = set()
+        self._questions = Questions(self._runs, self._out)
         self._resolved: deque[KnownRun] = deque()  # outputs that were not passed on yet
-        self._ending: EndPipeline | None = None
-        self._stopping = False
         self._ended = False
 
     @property
@@ -88,11 +81,23 @@ class PipelineState:
             return []
         _HANDLERS[type(event)](self, event)
         self._pass_outputs_on(event.at)
+        self._ending.strike(event.at, event.at)
         self._start_ready(event.at)
-        self._end_if_done(event.at)
+        self._ended = self._ending.conclude(self._runs[self._root_id], event.at)
         instructions = self._out[:]
         self._out.clear()
         return instructions
+
+    @property
+    def stopping(self) -> bool:
+        """Whether everything that was active has been asked to stop."""
+        return self._ending.stopping
+
+    @property
+    def next_due(self) -> float | None:
+        """When TimePassed is due unless another event comes first, ``None`` for never."""
+        moments = (self._runs.limits.earliest, self._calls.next_due)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def state_of(self, run_id: str) -> RunState | None:
         """The state of a run, ``None`` if there is no such run."""
@@ -107,7 +112,7 @@ class PipelineState:
         check_transition(event.call.run_id, self.state_of(event.call.run_id), RunState.CREATED)
         self._root_id = event.call.run_id
         self._calls.max_parallelism = event.max_parallelism
-        self._on_failure = event.on_failure
+        self._ending.on_failure = event.on_failure
         self._cache_namespace = event.cache_namespace
         self._apart = event.apart
         self._out.append(PipelineMoved(event.at, self._root_id, PipelineRunStatus.RUNNING))
@@ -122,7 +127,8 @@ class PipelineState:
             return
         self._calls.end(event.run_id)
         times = (event.started_at, event.ended_at)
-        match event.outcome:
+        doom = self._ending.attempt_over(event.run_id)
+        match Failed(doom) if doom else event.outcome:
             case Succeeded(output):
                 self._resolve(run, output, event.at, times=times)
             case Expanded() as expanded:
@@ -135,19 +141,20 @@ class PipelineState:
         if run is None:
             return
         self._calls.end(event.run_id)
-        if self._stopping:
-            self._cancel(run, event.at)
+        doom = self._ending.attempt_over(event.run_id)
+        if self._ending.stopping and doom is None:
+            self._ending.cancel_run(run, event.at)
         else:
-            self._attempt_failed(run, Failed(event.error), event.at)
+            self._attempt_failed(run, Failed(doom or event.error), event.at)
 
     def _inputs_evaluated(self, event: InputsEvaluated) -> None:
-        run = self._evaluated(event.run_id)
+        run = self._questions.answered(event.run_id)
         if run and run.state is RunState.CREATED:
             run.inputs = event.inputs
             self._offer(run, event.at)
 
     def _output_looked_up(self, event: OutputLookedUp) -> None:
-        run = self._evaluated(event.run_id)
+        run = self._questions.answered(event.run_id)
         if run is None or run.state is not RunState.CREATED:
             return
         if event.output is None:
@@ -157,22 +164,48 @@ class PipelineState:
             self._resolve(run, event.output, event.at)
 
     def _output_evaluated(self, event: OutputEvaluated) -> None:
-        run = self._evaluated(event.run_id)
+        run = self._questions.answered(event.run_id)
         if run and run.state is RunState.RAN:
             self._resolve(run, event.output, event.at)
 
     def _evaluation_failed(self, event: EvaluationFailed) -> None:
-        run = self._evaluated(event.run_id)
+        run = self._questions.answered(event.run_id)
         if run and run.state in (RunState.CREATED, RunState.RAN):
-            self._fail(run, Failed(event.error, event.exception), event.at)
+            self._ending.fail(run, Failed(event.error, event.exception), event.at)
 
     def _cancel_requested(self, event: CancelRequested) -> None:
-        if self._ending is None:
-            self._begin_ending(
-                EndPipeline(PipelineRunStatus.CANCELED, reason=event.reason), event.at
-            )
-        elif not self._stopping:
-            self._stop_active()
+        self._ending.cancel(event.reason, event.at)
+
+    def _aborted(self, event: PipelineAborted) -> None:
+        self._ending.abort(self._runs[self._root_id], event.error, event.at)
+
+    def _driver_changed(self, event: DriverChanged) -> None:
+        """What was in flight is lost, and is asked for again; time without a driver is no time."""
+        at, alive_until = event.at, min(event.alive_until, event.at)
+        lost = [self._runs[run_id] for run_id in self._calls.active]
+        self._ending.driver_lost()
+        self._ending.strike(alive_until, at)  # what the driver before did not come to do
+        again = [run for run in lost if self._lost_with_driver(run, at)]
+        self._runs.limits.postpone(at - alive_until)
+        if self._ending.verdict is not None:
+            return
+        for run in reversed(again):
+            self._calls.add_first(run.call.run_id, standalone=self._runs_apart(run))
+        self._start_ready(at)
+        self._questions.ask_again()
+
+    def _lost_with_driver(self, run: KnownRun, at: float) -> bool:
+        """End an active attempt whose driver is gone. Returns whether it is to be made up for."""
+        self._calls.end(run.call.run_id)
+        doom = self._ending.attempt_over(run.call.run_id)
+        if doom is not None:
+            self._attempt_failed(run, Failed(doom), at)
+        elif self._ending.verdict is not None:
+            self._ending.cancel_run(run, at)
+        else:
+            self._runs.move(run, RunState.RETRYING, at, reason=DRIVER_CHANGED)
+            return True
+        return False
 
     def _create(self, calls: Iterable[Call], at: float) -> None:
         for run in [self._runs.create(call, at) for call in calls]:
@@ -202,12 +235,11 @@ class PipelineState:
 
     def _prepare(self, run: KnownRun, at: float) -> None:
         """Its inputs can be computed: at once if they are artifacts as they are."""
-        call, inputs = run.call, {}
-        for name, value in call.inputs.items():
+        inputs = {}
+        for name, value in run.call.inputs.items():
             artifact = self._runs.known_artifact(value)
             if artifact is None:
-                self._evaluating.add(call.run_id)
-                self._out.append(EvaluateInputs(call, self._runs.outputs(call.inputs.values())))
+                self._questions.ask(run)
                 return
             inputs[name] = artifact
         run.inputs = inputs
@@ -225,8 +257,7 @@ class PipelineState:
             case CachedOutput() as found:
                 self._serve(run, found, at)
             case Answer.LOOK_UP:
-                self._evaluating.add(call.run_id)
-                self._out.append(LookUpOutput(call, run.cache_key))
+                self._questions.ask(run)
             case Answer.EXECUTE:
                 self._enqueue(run)
             case Answer.WAIT:
@@ -236,12 +267,15 @@ class PipelineState:
         run.original_run_id = found.run_id
         self._resolve(run, found.output, at)
 
-    def _enqueue(self, run: KnownRun) -> None:
-        self._calls.add(run.call.run_id, standalone=self._apart and run.call.options.standalone)
+    def _enqueue(self, run: KnownRun, *, until: float | None = None) -> None:
+        self._calls.add(run.call.run_id, standalone=self._runs_apart(run), until=until)
+
+    def _runs_apart(self, run: KnownRun) -> bool:
+        return self._apart and run.call.options.standalone
 
     def _start_ready(self, at: float) -> None:
-        if self._ending is None:
-            for run_id in self._calls.take():
+        if self._ending.verdict is None:
+            for run_id in self._calls.take(at):
                 self._start(run_id, at)
 
     def _start(self, run_id: str, at: float) -> None:
@@ -269,7 +303,7 @@ class PipelineState:
         while self._resolved:
             run = self._resolved.popleft()
             released = self._graph.resolve(run.call.run_id)
-            if self._ending is not None:
+            if self._ending.verdict is not None:
                 continue
             assert run.output is not None
             found = CachedOutput(run.original_run_id or run.call.run_id, run.output)
@@ -285,8 +319,8 @@ class PipelineState:
         run.expansion, run.inputs = output, None
         nested = output.run_id if isinstance(output, OutputOf) else None
         self._runs.move(run, RunState.RAN, at, nested_run_id=nested, times=times)
-        if self._ending is not None:
-            self._cancel(run, at)
+        if self._ending.verdict is not None:
+            self._ending.cancel_run(run, at)
             return
         self._create(expanded.calls, at)
         self._wait_for_nested(run, output, at)
@@ -303,76 +337,23 @@ class PipelineState:
         if artifact is not None and artifact.type == run.call.function.output_descriptor:
             self._resolve(run, artifact, at)
         else:
-            self._evaluating.add(run.call.run_id)
-            self._out.append(EvaluateOutput(run.call, value, self._runs.outputs([value])))
-
-    def _evaluated(self, run_id: str) -> KnownRun | None:
-        """The run whose inputs or output were asked for, unless the answer has come before."""
-        if run_id not in self._evaluating:
-            return None
-        self._evaluating.discard(run_id)
-        return self._runs[run_id]
+            self._questions.ask(run)
 
     def _attempt_failed(
         self, run: KnownRun, failed: Failed, at: float, *, times: Times | None = None
     ) -> None:
-        if self._ending is None and run.retries(failed.error):
+        run.failures += 1
+        if self._ending.verdict is None and run.retries(failed.error):
             self._runs.move(run, RunState.RETRYING, at, error=failed.error, times=times)
-            self._enqueue(run)
+            pause = run.pause
+            self._enqueue(run, until=at + pause if pause else None)
         else:
-            self._fail(run, failed, at, times=times)
-
-    def _fail(
-        self, run: KnownRun, failed: Failed, at: float, *, times: Times | None = None
-    ) -> None:
-        self._runs.move(run, RunState.FAILED, at, error=failed.error, times=times)
-        for ancestor_id in self._graph.ancestors(run.call.run_id):
-            ancestor = self._runs[ancestor_id]
-            if ancestor.state is RunState.RAN:
-                self._runs.move(ancestor, RunState.NESTED_FAILED, at, reason=CHILD_FAILED)
-        if self._ending is None:
-            ending = EndPipeline(
-                PipelineRunStatus.FAILED,
-                failed_run_id=run.call.run_id,
-                error=failed.error,
-                exception=failed.exception,
-            )
-            self._begin_ending(ending, at)
-
-    def _begin_ending(self, ending: EndPipeline, at: float) -> None:
-        self._ending = ending
-        self._calls.clear()
-        for run in self._runs.values():
-            if run.state in (RunState.CREATED, RunState.RETRYING, RunState.RAN):
-                self._cancel(run, at)
-        if ending.status is PipelineRunStatus.CANCELED or self._on_failure == "cancel":
-            self._stop_active()
+            self._ending.fail(run, failed, at, times=times)
 
     def active_calls(self) -> list[StopCall]:
         """What it takes to end every attempt that was started and has not ended."""
         runs = [self._runs[run_id] for run_id in self._calls.active]
         return [StopCall(run.call, run.attempt) for run in runs]
-
-    def _stop_active(self) -> None:
-        self._stopping = True
-        self._out.extend(self.active_calls())
-
-    def _cancel(self, run: KnownRun, at: float) -> None:
-        assert self._ending is not None
-        reason = self._ending.reason or REST_FAILED
-        self._runs.move(run, RunState.CANCELED, at, reason=reason)
-
-    def _end_if_done(self, at: float) -> None:
-        root = self._runs[self._root_id]
-        if self._ending is None and root.state is RunState.RESOLVED:
-            self._ending = EndPipeline(PipelineRunStatus.COMPLETE, output=root.output)
-        if self._ending is None or self._calls:
-            return
-        self._ended = True
-        ending = self._ending
-        reason = ending.reason or (ending.error.message if ending.error else None)
-        self._out.append(PipelineMoved(at, self._root_id, ending.status, reason))
-        self._out.append(ending)
 
     def validate(self) -> None:
         """Check what must hold after every event. For tests.
@@ -383,8 +364,9 @@ class PipelineState:
         self._runs.validate(self._calls)
         if self._ended:
             assert all(run.state and run.state.is_terminal for run in self._runs.values())
-        elif self._ending is None and self._runs:
-            assert self._calls or self._evaluating, "nothing will ever happen again"
+        elif self._ending.verdict is None and self._runs:
+            waits = self._calls or self._questions or self._calls.next_due is not None
+            assert waits, "nothing will ever happen again"
 
 
 _HANDLERS: dict[type, Callable[[PipelineState, Any], None]] = {
@@ -396,4 +378,7 @@ _HANDLERS: dict[type, Callable[[PipelineState, Any], None]] = {
     EvaluationFailed: PipelineState._evaluation_failed,
     OutputLookedUp: PipelineState._output_looked_up,
     CancelRequested: PipelineState._cancel_requested,
+    PipelineAborted: PipelineState._aborted,
+    TimePassed: lambda state, event: None,  # what is due is looked at after every event
+    DriverChanged: PipelineState._driver_changed,
 }

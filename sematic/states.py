@@ -21,7 +21,7 @@ class RunState(str, Enum):
     RESOLVED = "RESOLVED"
     """Its output is known."""
     RETRYING = "RETRYING"
-    """An attempt failed and another one will follow."""
+    """An attempt failed, or was lost with its driver, and another one will follow."""
     FAILED = "FAILED"
     """Its own code, its worker or its time limit failed it."""
     NESTED_FAILED = "NESTED_FAILED"

@@ -55,6 +55,7 @@ def call(
     standalone: bool = False,
     retry: RetrySettings | None = None,
     cache: bool = False,
+    timeout: float | None = None,
 ) -> Call:
     """A call; its inputs are the outputs of ``needs`` unless they are given."""
     return Call(
@@ -65,7 +66,7 @@ def call(
         inputs={f"x{i}": OutputOf(need) for i, need in enumerate(needs)}
         if inputs is None
         else inputs,
-        options=CallOptions(name=run_id, standalone=standalone, retry=retry, cache=cache),
+        options=CallOptions(*(run_id, standalone, cache), retry=retry, timeout_seconds=timeout),
     )
 
 

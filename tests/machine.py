@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sematic.calls import Call, Input
 from sematic.events import (
     CancelRequested,
+    DriverChanged,
     EndPipeline,
     EvaluateInputs,
     EvaluateOutput,
@@ -15,12 +16,14 @@ from sematic.events import (
     LookUpOutput,
     OutputEvaluated,
     OutputLookedUp,
+    PipelineAborted,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
     RunMoved,
     StartCall,
     StopCall,
+    TimePassed,
 )
 from sematic.state_machine import PipelineState
 from sematic.states import RunState
@@ -53,16 +56,19 @@ class Pipeline:
     """A pipeline run that a test drives by hand. Every method returns the instructions in words.
 
     Attributes:
+        events: all that was sent.
         instructions: those of the last event, in full.
         at: the time of the next event.
     """
 
     def __init__(self) -> None:
         self.state = PipelineState()
+        self.events: list[Event] = []
         self.instructions: list[Instruction] = []
         self.at = 100.0
 
     def send(self, event: Event) -> list[str]:
+        self.events.append(event)
         self.instructions = self.state.handle(event)
         self.state.validate()
         self.at += 1
@@ -106,6 +112,33 @@ class Pipeline:
 
     def cancel(self, reason: str = "Canceled by SIGINT.") -> list[str]:
         return self.send(CancelRequested(self.at, reason))
+
+    def wait_until(self, at: float) -> list[str]:
+        self.at = at
+        return self.send(TimePassed(at))
+
+    def wait_until_due(self) -> list[str]:
+        """Wait for what the machine itself waits for."""
+        due = self.state.next_due
+        assert due is not None
+        return self.wait_until(due)
+
+    def abort(self, message: str = "driver lost") -> list[str]:
+        return self.send(PipelineAborted(self.at, error(message, type_="my.DriverLost")))
+
+    def change_driver(self, *, away: float = 0.0, forgotten: int = 0) -> list[str]:
+        """Let the driver die, and another one read the record and take over.
+
+        Args:
+            away: for how many seconds there is none.
+            forgotten: how many of the last events were not recorded.
+        """
+        self.events = self.events[: len(self.events) - forgotten]
+        self.state = PipelineState()
+        for event in self.events:
+            self.state.handle(event)
+        alive_until, self.at = self.at, self.at + away
+        return self.send(DriverChanged(self.at, alive_until))
 
     def states(self, *run_ids: str) -> list[RunState | None]:
         return [self.state.state_of(run_id) for run_id in run_ids]

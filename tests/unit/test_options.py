@@ -1,6 +1,7 @@
 """Options, in the decorator and in ``set()``: the same checks, all or nothing."""
 
 import json
+import math
 
 import pytest
 
@@ -31,6 +32,13 @@ WRONG = [
     ("timeout_mins", "5", "Timeouts must be an integer number of minutes, got: '5'"),
     ("timeout_mins", 0, "Timeouts must be >=1 minutes, got: 0"),
     ("timeout_mins", -3, "Timeouts must be >=1 minutes, got: -3"),
+    ("timeout_seconds", "5", "timeout_seconds must be a number of seconds, got: '5'"),
+    ("timeout_seconds", True, "timeout_seconds must be a number of seconds, got: True"),
+    ("timeout_seconds", 0, "timeout_seconds must be more than 0, got: 0"),
+    ("timeout_seconds", -0.5, "timeout_seconds must be more than 0, got: -0.5"),
+    ("timeout_seconds", math.nan, "timeout_seconds must be more than 0, got: nan"),
+    ("timeout_seconds", math.inf, "timeout_seconds must be more than 0 and finite, got: inf"),
+    ("timeout_seconds", 10**400, "timeout_seconds must be more than 0 and finite, got: 1000"),
     (
         "resource_requirements",
         {"cpu": 1},
@@ -160,7 +168,9 @@ def test_set_resources_needs_standalone(future: Future) -> None:
     assert future.props.standalone
 
 
-@pytest.mark.parametrize("name", ["retry", "timeout_mins", "resource_requirements"])
+@pytest.mark.parametrize(
+    "name", ["retry", "timeout_mins", "resource_requirements", "base_image_tag"]
+)
 def test_set_takes_options_back_with_none(future: Future, name: str) -> None:
     future.set(**GOOD)
     future.set(**{name: None})
@@ -169,6 +179,49 @@ def test_set_takes_options_back_with_none(future: Future, name: str) -> None:
 
 def test_set_without_options_changes_nothing(future: Future) -> None:
     assert future.set().props == step.options
+
+
+# --- time limits
+
+
+def test_a_limit_is_given_in_minutes_or_in_seconds() -> None:
+    assert build().limit_seconds is None
+    assert build(timeout_mins=2).limit_seconds == 120.0
+    assert build(timeout_seconds=1).limit_seconds == 1.0
+    assert build(timeout_seconds=0.25).limit_seconds == 0.25
+
+
+def test_the_decorator_takes_seconds() -> None:
+    @sematic.func(timeout_seconds=2)
+    def fast(x: int) -> int:
+        return x
+
+    assert fast.options == CallOptions(name="fast", timeout_seconds=2.0)
+
+
+def test_a_limit_is_not_given_twice(future: Future) -> None:
+    both = {"timeout_mins": 1, "timeout_seconds": 60.0}
+    message = "Give a time limit as timeout_mins or as timeout_seconds, not as both: 1 and 60.0"
+    for give in (sematic.func, future.set):
+        with pytest.raises(InvalidOptionError, match=message):
+            give(**both)
+    assert future.props.limit_seconds is None
+
+
+def test_set_replaces_one_by_the_other(future: Future) -> None:
+    future.set(timeout_mins=2).set(timeout_seconds=5)
+    assert (future.props.timeout_mins, future.props.timeout_seconds) == (None, 5.0)
+    future.set(timeout_mins=3)
+    assert (future.props.timeout_mins, future.props.timeout_seconds) == (3, None)
+    future.set(name="other")
+    assert future.props.limit_seconds == 180.0
+
+
+def test_none_takes_back_only_what_it_names(future: Future) -> None:
+    future.set(timeout_mins=2).set(timeout_seconds=None)
+    assert future.props.limit_seconds == 120.0
+    future.set(timeout_mins=None)
+    assert future.props.limit_seconds is None
 
 
 # --- as data
@@ -199,7 +252,10 @@ def test_resources_as_json() -> None:
     [
         {},
         {"tags": ["a", "b"], "timeout_mins": 3, "cache": True, "base_image_tag": "gpu"},
+        {"timeout_seconds": 0.5},
         {"retry": RETRY},
+        {"retry": RetrySettings((ValueError,), 3, 0.5, 60.0, 1.0)},
+        {"retry": RetrySettings((sematic.TimeoutError,), 1, jitter=0.0)},
         {"standalone": True, "resource_requirements": RESOURCES},
     ],
 )
@@ -207,6 +263,23 @@ def test_options_come_back_from_json(values) -> None:
     options = build(**values)
     data = json.loads(json.dumps(options_to_json(options)))
     assert options_from_json(data, build_options("other", {})) == options
+
+
+def test_pauses_as_json_are_those_that_were_given() -> None:
+    retry = RetrySettings((ValueError,), retries=1, backoff_seconds=2, jitter=0.0)
+    assert options_to_json(build(retry=retry))["retry"] == {
+        "exceptions": ["builtins.ValueError"],
+        "retries": 1,
+        "backoff_seconds": 2,
+        "jitter": 0.0,
+    }
+
+
+def test_options_that_were_recorded_before_there_were_pauses() -> None:
+    recorded = {"exceptions": ["builtins.ValueError"], "retries": 2}
+    options = options_from_json({"name": "step", "retry": recorded}, build())
+    assert options.retry == RetrySettings((ValueError,), retries=2)
+    assert (options.retry.backoff_seconds, options.limit_seconds) == (0.0, None)
 
 
 def test_retries_for_an_exception_that_has_moved_are_those_of_the_function() -> None:

@@ -1,5 +1,7 @@
 """RetrySettings: which failures are followed by another attempt."""
 
+import math
+
 import pytest
 
 from sematic import RetrySettings
@@ -40,3 +42,69 @@ def test_settings_are_frozen_and_equal_by_content() -> None:
     assert settings == RetrySettings(exceptions=[ValueError], retries=1)
     with pytest.raises(AttributeError):
         settings.retries = 5  # type: ignore[misc]
+
+
+# --- pauses
+
+
+def pauses(count: int = 6, *, seed: str = "run", **settings: float) -> list[float]:
+    retry = RetrySettings((ValueError,), retries=count, **settings)
+    return [retry.pause(failures, seed=seed) for failures in range(1, count + 1)]
+
+
+def test_without_backoff_there_is_no_pause() -> None:
+    assert pauses(3) == [0.0, 0.0, 0.0]
+
+
+def test_a_pause_is_twice_as_long_as_the_one_before() -> None:
+    assert pauses(4, backoff_seconds=0.5, jitter=0) == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_no_pause_is_longer_than_the_longest() -> None:
+    capped = pauses(5, backoff_seconds=1, max_backoff_seconds=3, jitter=0)
+    assert capped == [1.0, 2.0, 3.0, 3.0, 3.0]
+    assert pauses(2, backoff_seconds=9, max_backoff_seconds=3, jitter=0) == [3.0, 3.0]
+
+
+def test_no_pause_is_longer_than_an_hour_unless_it_is_wished() -> None:
+    retry = RetrySettings((ValueError,), retries=10_000, backoff_seconds=1.0, jitter=0.0)
+    assert retry.pause(10_000, seed="run") == 3600.0
+    longest = RetrySettings((ValueError,), 1, backoff_seconds=1e308, max_backoff_seconds=1e308)
+    assert longest.pause(1_000, seed="run") <= 1e308
+
+
+@pytest.mark.parametrize("jitter", [0.1, 0.25, 1.0])
+def test_a_pause_is_shortened_by_the_jitter_at_most(jitter: float) -> None:
+    shares = [pauses(1, seed=str(i), backoff_seconds=8, jitter=jitter)[0] / 8 for i in range(500)]
+    assert 1 - jitter <= min(shares) < 1 - 0.9 * jitter
+    assert 1 - 0.1 * jitter < max(shares) <= 1
+    assert sum(shares) / len(shares) == pytest.approx(1 - jitter / 2, abs=0.05)
+
+
+def test_jitter_holds_below_the_longest_pause_too() -> None:
+    """Else all calls that failed together would come back together from there on."""
+    capped = {pauses(9, seed=str(i), backoff_seconds=1, max_backoff_seconds=4)[-1] for i in (1, 2)}
+    assert len(capped) == 2
+    assert max(capped) <= 4
+
+
+def test_the_same_failure_gives_the_same_pause() -> None:
+    settings = {"backoff_seconds": 1.0, "jitter": 1.0}
+    assert pauses(seed="a", **settings) == pauses(seed="a", **settings)
+    assert pauses(seed="a", **settings) != pauses(seed="b", **settings)
+    shares = [pause / 2**i for i, pause in enumerate(pauses(seed="a", **settings))]
+    assert len(set(shares)) == len(shares), "every pause has a random part of its own"
+
+
+@pytest.mark.parametrize("name", ["backoff_seconds", "max_backoff_seconds", "jitter"])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, True, "1", None, 10**400])
+def test_pauses_must_be_numbers(name: str, value: object) -> None:
+    with pytest.raises(InvalidOptionError, match=f"^{name} should be a number, "):
+        RetrySettings((ValueError,), retries=1, **{name: value})  # type: ignore[arg-type]
+
+
+def test_jitter_is_a_share() -> None:
+    with pytest.raises(InvalidOptionError, match="from 0 to 1"):
+        RetrySettings((ValueError,), retries=1, jitter=1.5)
+    with pytest.raises(InvalidOptionError, match="at least 0"):
+        RetrySettings((ValueError,), retries=1, backoff_seconds=-1)

@@ -6,6 +6,7 @@ import pytest
 
 from sematic.cache_desk import cache_key
 from sematic.calls import Expanded, Failed, OutputOf, Succeeded
+from sematic.ending import CHILD_FAILED, REST_FAILED
 from sematic.errors import IllegalStateTransitionError, WorkerLostError
 from sematic.events import (
     EvaluateInputs,
@@ -17,7 +18,6 @@ from sematic.events import (
     StartCall,
 )
 from sematic.retry import RetrySettings
-from sematic.state_machine import CHILD_FAILED, REST_FAILED
 from sematic.states import PipelineRunStatus, RunState
 from tests.builders import (
     ROOT,

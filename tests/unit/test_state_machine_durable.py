@@ -1,0 +1,311 @@
+"""Another driver, an aborted pipeline run: events and what follows them.
+
+The first event is at 100.0, each further one a second later.
+"""
+
+import pytest
+
+from sematic.calls import Call, Expanded, Failed, OutputOf
+from sematic.errors import InfrastructureError, TimeoutError, WorkerLostError
+from sematic.events import DriverChanged, OnFailure, RunMoved, Seed, StartCall
+from sematic.retry import RetrySettings
+from sematic.state_machine import DRIVER_CHANGED, PipelineState
+from sematic.states import RunState
+from sematic.time_limits import own_limit_error
+from tests.builders import ROOT, artifact, call, ended, error, list_of
+from tests.machine import Pipeline
+
+CREATED, RAN, RESOLVED = RunState.CREATED, RunState.RAN, RunState.RESOLVED
+
+TWICE = RetrySettings(exceptions=(ValueError,), retries=2)
+LATER = RetrySettings(exceptions=(ValueError,), retries=2, backoff_seconds=10.0, jitter=0.0)
+AFTER_TIMEOUT = RetrySettings(exceptions=(TimeoutError,), retries=1)
+FAILS = ["root NESTED_FAILED", "pipeline FAILED", "end FAILED"]
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return Pipeline()
+
+
+def standalone(run_id: str, **options: object) -> Call:
+    return call(run_id, standalone=True, **options)  # type: ignore[arg-type]
+
+
+# --- another driver
+
+
+def test_what_was_executing_is_executed_again(pipeline: Pipeline) -> None:
+    calls = [standalone("a"), standalone("b"), call("c"), call("d")]
+    pipeline.start_with(*calls, output=list_of(*"abcd"))
+    pipeline.succeed("a")
+    assert pipeline.change_driver() == [
+        *("b RETRYING", "c RETRYING"),
+        *("b SCHEDULED", "start b #2", "c SCHEDULED", "start c #2"),
+    ]
+    first = pipeline.instructions[0]
+    assert isinstance(first, RunMoved)
+    assert (first.reason, first.error) == (DRIVER_CHANGED, None)
+    assert pipeline.states("a", "d") == [RESOLVED, CREATED]
+
+
+def test_what_the_driver_before_says_is_not_heard(pipeline: Pipeline) -> None:
+    pipeline.start_with(standalone("a"), output=OutputOf("a"))
+    pipeline.change_driver()
+    assert pipeline.succeed("a", attempt=1) == pipeline.lose("a", attempt=1) == []
+    assert pipeline.succeed("a", attempt=2)[-1] == "end COMPLETE"
+
+
+def test_an_end_that_was_not_recorded_is_repeated_and_a_recorded_one_is_not(
+    pipeline: Pipeline,
+) -> None:
+    calls = [standalone("a"), standalone("b"), standalone("c", needs=["a"])]
+    pipeline.start_with(*calls, output=list_of("b", "c"))
+    pipeline.succeed("a")
+    pipeline.succeed("b")
+    words = pipeline.change_driver(forgotten=1)
+    assert [word for word in words if word.startswith("start")] == ["start b #2", "start c #2"]
+
+
+def test_inputs_go_with_the_new_attempt(pipeline: Pipeline) -> None:
+    inputs = {"x": artifact("x")}
+    pipeline.start(call(ROOT, inputs=inputs))
+    pipeline.change_driver()
+    start = pipeline.instructions[-1]
+    assert isinstance(start, StartCall)
+    assert start.inputs == pipeline.moved(ROOT).inputs == inputs
+
+
+def test_a_lost_driver_uses_up_no_retry(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, retry=RetrySettings((ValueError, InfrastructureError), retries=1)))
+    for attempt in (1, 2, 3):
+        assert pipeline.change_driver()[-1] == f"start root #{attempt + 1}"
+    assert pipeline.fail(ROOT, attempt=4)[-1] == "start root #5"
+    pipeline.change_driver()
+    assert pipeline.fail(ROOT, attempt=6)[0] == "root FAILED"
+
+
+def test_what_was_executing_keeps_its_slot(pipeline: Pipeline) -> None:
+    calls = [standalone(name) for name in "abcd"] + [call("i"), call("j")]
+    pipeline.start_with(*calls, output=list_of(*"abcdij"), max_parallelism=2)
+    words = pipeline.change_driver()
+    starts = [word for word in words if word.startswith("start")]
+    assert starts == ["start a #2", "start b #2", "start i #2"]
+
+
+def test_questions_are_asked_again(pipeline: Pipeline) -> None:
+    calls = [call("a"), call("b", inputs={"x0": list_of("a")}), call("c", cache=True), call("p")]
+    pipeline.start_with(*calls, output=list_of(*"bcp"), cache_namespace="shared")
+    pipeline.succeed("a")
+    pipeline.expand("p", [], list_of())
+    questions = ["evaluate inputs of b", "look up c", "evaluate output of p"]
+    assert pipeline.change_driver() == questions
+    assert pipeline.inputs("b") == ["b SCHEDULED", "start b #1"]
+    assert pipeline.inputs("b") == []
+    assert pipeline.change_driver()[-2:] == questions[1:]
+
+
+def test_time_without_a_driver_does_not_count(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, timeout=60.0))
+    pipeline.expand(ROOT, [standalone("a", timeout=20.0)], OutputOf("a"))
+    assert pipeline.change_driver(away=1000.0)[-1] == "start a #2"
+    assert pipeline.wait_until(1120.9) == []
+    assert pipeline.wait_until(1121.0) == ["stop a #2"], "its limit began with the first attempt"
+    assert pipeline.wait_until(1160.0) == ["root NESTED_FAILED"]
+
+
+def test_pauses_end_without_a_driver_too(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, retry=LATER))
+    pipeline.fail(ROOT)
+    assert pipeline.change_driver(away=1000.0) == ["root SCHEDULED", "start root #2"]
+
+
+def test_a_pause_may_outlast_the_driver(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, retry=LATER))
+    pipeline.fail(ROOT)
+    assert pipeline.change_driver(away=2.0) == []
+    assert pipeline.state.next_due == 111.0
+
+
+def test_a_limit_that_the_driver_before_did_not_live_to_see(pipeline: Pipeline) -> None:
+    made = standalone("a", timeout=20.0, retry=AFTER_TIMEOUT)
+    pipeline.start_with(made, standalone("b", timeout=20.0), output=list_of("a", "b"))
+    pipeline.at = 121.0
+    words = pipeline.change_driver(away=1000.0)
+    assert words == ["a RETRYING", "b FAILED", "root NESTED_FAILED", "a CANCELED", *FAILS[1:]]
+    assert pipeline.end.failed_run_id == "b"
+
+
+def test_a_timed_out_call_whose_driver_died_has_failed(pipeline: Pipeline) -> None:
+    made = standalone("a", timeout=20.0, retry=AFTER_TIMEOUT)
+    pipeline.start_with(made, output=OutputOf("a"))
+    assert pipeline.wait_until_due() == ["stop a #1"]
+    assert pipeline.change_driver(away=50.0) == ["a RETRYING", "a SCHEDULED", "start a #2"]
+    assert pipeline.wait_until_due() == ["stop a #2"]
+    assert pipeline.change_driver() == ["a FAILED", *FAILS]
+    assert pipeline.end.error == own_limit_error(made)
+
+
+@pytest.mark.parametrize("on_failure", ["cancel", "drain"])
+def test_a_limit_of_an_ancestor_that_the_driver_before_did_not_live_to_see(
+    pipeline: Pipeline, on_failure: OnFailure
+) -> None:
+    calls = [call("p", timeout=20.0), standalone("beside"), standalone("waits", needs=["p"])]
+    pipeline.start_with(*calls, output=list_of("beside", "waits"), on_failure=on_failure)
+    pipeline.expand("p", [standalone("a", parent="p")], OutputOf("a"))
+    pipeline.at = 125.0
+    assert pipeline.change_driver(away=10.0) == [
+        *("p NESTED_FAILED", "root NESTED_FAILED", "waits CANCELED"),
+        *("beside CANCELED", "a FAILED", "pipeline FAILED", "end FAILED"),
+    ]
+    assert (pipeline.end.failed_run_id, pipeline.moved("a").at) == ("a", 135.0)
+
+
+@pytest.mark.parametrize("on_failure", ["cancel", "drain"])
+def test_what_was_ending_has_ended_with_the_driver(
+    pipeline: Pipeline, on_failure: OnFailure
+) -> None:
+    pipeline.start_with(
+        standalone("a"), standalone("b"), output=list_of("a", "b"), on_failure=on_failure
+    )
+    pipeline.fail("a")
+    assert pipeline.change_driver() == ["b CANCELED", "pipeline FAILED", "end FAILED"]
+
+
+def test_a_canceled_pipeline_run_stays_so(pipeline: Pipeline) -> None:
+    pipeline.start_with(standalone("a"), output=OutputOf("a"))
+    pipeline.cancel("Enough.")
+    assert pipeline.change_driver() == ["a CANCELED", "pipeline CANCELED", "end CANCELED"]
+    assert pipeline.end.reason == "Enough."
+
+
+def test_a_cancel_goes_to_the_attempts_of_the_new_driver(pipeline: Pipeline) -> None:
+    pipeline.start_with(standalone("a"), output=OutputOf("a"))
+    pipeline.change_driver()
+    assert pipeline.cancel() == ["root CANCELED", "stop a #2"]
+
+
+def test_a_driver_whose_clock_is_behind_takes_no_time_away(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, timeout=60.0))
+    assert pipeline.send(DriverChanged(90.0, alive_until=110.0))[-1] == "start root #2"
+    assert pipeline.state.next_due == 160.0
+
+
+def test_a_new_driver_finds_a_pipeline_run_that_has_ended(pipeline: Pipeline) -> None:
+    pipeline.start()
+    pipeline.succeed(ROOT)
+    assert pipeline.change_driver() == []
+    assert pipeline.state.ended
+
+
+def test_a_new_driver_goes_on_with_seeds(pipeline: Pipeline) -> None:
+    seeds = (
+        Seed(call(ROOT, timeout=50.0), RAN, inputs={}, expansion=OutputOf("b")),
+        Seed(call("a"), RESOLVED, inputs={}, output=artifact("a"), original_run_id="old"),
+        Seed(call("b", needs=["a"]), CREATED),
+    )
+    pipeline.start(seeds=seeds)
+    assert pipeline.state.next_due == 150.0
+    words = pipeline.change_driver(away=10.0)
+    assert words == ["b RETRYING", "b SCHEDULED", "start b #2"]
+    assert pipeline.succeed("b", attempt=2)[-1] == "end COMPLETE"
+
+
+def test_the_same_events_give_the_same_instructions_with_drivers_in_between(
+    pipeline: Pipeline,
+) -> None:
+    calls = [standalone("a", retry=LATER, timeout=20.0), standalone("b"), call("c")]
+    pipeline.start_with(*calls, output=list_of(*"abc"))
+    pipeline.fail("a")
+    pipeline.change_driver(away=3.0)
+    pipeline.wait_until_due()
+    pipeline.succeed("c", attempt=2)
+    pipeline.change_driver(away=30.0)
+    last = pipeline.instructions
+    again = PipelineState()
+    *_, replayed = [again.handle(event) for event in pipeline.events]
+    assert replayed == last
+
+
+# --- aborted
+
+
+def test_an_aborted_pipeline_run_fails_what_is_active(pipeline: Pipeline) -> None:
+    calls = [call("p"), standalone("a"), standalone("z", needs=["a"])]
+    pipeline.start_with(*calls, output=list_of("p", "z"))
+    pipeline.expand("p", [standalone("p1", parent="p", retry=TWICE)], OutputOf("p1"))
+    words = ["root NESTED_FAILED", "p NESTED_FAILED", "z CANCELED", "stop a #1", "stop p1 #1"]
+    assert pipeline.abort("its driver is gone") == words
+    assert pipeline.lose("a") == ["a FAILED"]
+    assert pipeline.fail("p1") == ["p1 FAILED", "pipeline FAILED", "end FAILED"]
+    assert pipeline.moved("p1").error == pipeline.end.error
+    assert pipeline.end.error == error("its driver is gone", type_="my.DriverLost")
+
+
+def test_an_aborted_pipeline_run_in_which_nothing_is_active_fails_at_its_root(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.start_with(output=list_of())
+    assert pipeline.abort() == ["root FAILED", "pipeline FAILED", "end FAILED"]
+    assert pipeline.end.failed_run_id == ROOT
+
+
+def test_an_aborted_root(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, retry=RetrySettings((Exception,), retries=9)))
+    assert pipeline.abort() == ["stop root #1"]
+    assert pipeline.lose(ROOT) == ["root FAILED", "pipeline FAILED", "end FAILED"]
+
+
+def test_a_call_in_its_pause_is_aborted(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, retry=LATER))
+    pipeline.fail(ROOT)
+    assert pipeline.abort() == ["root FAILED", "pipeline FAILED", "end FAILED"]
+
+
+def test_what_drains_is_aborted(pipeline: Pipeline) -> None:
+    calls = [standalone("a"), standalone("b")]
+    pipeline.start_with(*calls, output=list_of("a", "b"), on_failure="drain")
+    pipeline.fail("a")
+    assert pipeline.abort("its driver is gone") == ["stop b #1"]
+    assert pipeline.lose("b") == ["b FAILED", "pipeline FAILED", "end FAILED"]
+    assert pipeline.moved("b").error == error("its driver is gone", type_="my.DriverLost")
+    assert (pipeline.end.failed_run_id, pipeline.end.error) == ("a", error())
+
+
+def test_what_is_being_stopped_is_not_aborted_as_well(pipeline: Pipeline) -> None:
+    pipeline.start_with(standalone("a"), output=OutputOf("a"))
+    pipeline.cancel()
+    assert pipeline.abort() == []
+    assert pipeline.lose("a") == ["a CANCELED", "pipeline CANCELED", "end CANCELED"]
+
+
+def test_abort_twice_stops_once(pipeline: Pipeline) -> None:
+    pipeline.start()
+    pipeline.abort("first")
+    assert pipeline.abort("second") == []
+    pipeline.lose(ROOT)
+    assert pipeline.end.error == error("first", type_="my.DriverLost")
+
+
+def test_a_driver_that_is_given_up_leaves_no_call_behind(pipeline: Pipeline) -> None:
+    """How somebody ends a pipeline run without executing anything: abort, and lose what is left."""
+    pipeline.start_with(standalone("a"), standalone("b"), output=list_of("a", "b"))
+    pipeline.abort()
+    for stop in pipeline.state.active_calls():
+        words = pipeline.lose(stop.call.run_id, attempt=stop.attempt)
+    assert words[-1] == "end FAILED"
+
+
+def test_a_lost_worker_is_not_a_lost_driver(pipeline: Pipeline) -> None:
+    retry = RetrySettings((WorkerLostError,), retries=1)
+    pipeline.start(call(ROOT, standalone=True, retry=retry))
+    pipeline.lose(ROOT)
+    assert pipeline.lose(ROOT, attempt=2)[0] == "root FAILED"
+
+
+def test_an_attempt_of_a_lost_driver_that_failed_is_no_failure(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, retry=RetrySettings((ValueError,), retries=1)))
+    pipeline.change_driver()
+    assert pipeline.send(ended(ROOT, Failed(error()), attempt=1)) == []
+    assert pipeline.send(ended(ROOT, Expanded((), list_of()), attempt=1)) == []
+    assert pipeline.fail(ROOT, attempt=2)[-1] == "start root #3"
