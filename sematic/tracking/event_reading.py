@@ -1,93 +1,166 @@
-"""The calls of recorded pipeline runs, read back from their events."""
+"""Recorded events, read back: the inverse of :mod:`sematic.tracking.event_json`."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sematic.calls import (
     ArtifactRef,
     Call,
     Collect,
+    Expanded,
     Expression,
+    Failed,
     Input,
     Operate,
+    Outcome,
     OutputOf,
     Select,
     Step,
+    Succeeded,
 )
 from sematic.errors import RecordError, UnknownSchemaError
+from sematic.events import (
+    CallEnded,
+    CallLost,
+    CancelRequested,
+    DriverChanged,
+    EvaluationFailed,
+    Event,
+    InputsEvaluated,
+    OutputEvaluated,
+    OutputLookedUp,
+    PipelineAborted,
+    PipelineStarted,
+    Seed,
+    TimePassed,
+)
 from sematic.function import Function
-from sematic.options import options_from_json
-from sematic.tracking.event_json import SCHEMA
+from sematic.options import CallOptions, options_from_json
+from sematic.recorded_functions import RecordedFunction, recorded_class
+from sematic.states import RunState
+from sematic.tracking.event_json import SCHEMA, error_from_json
 
 FunctionOf = Callable[[str], Function[..., Any]]
 """The function at an importable path; raises ImportError where there is none any more."""
 
+Data = Mapping[str, Any]
+
 
 class EventReader:
-    """Turns the JSON text of events back into calls.
+    """Turns the JSON text of recorded events back into events.
+
+    What was never recorded is ``None``: exceptions themselves, and their pickled form.
 
     Args:
         artifacts: every artifact that the events name, by id.
-        function_of: finds the functions.
+        function_of: finds the functions; asked once for each.
     """
 
     def __init__(self, artifacts: Mapping[str, ArtifactRef], function_of: FunctionOf) -> None:
+        self._root_id = ""
         self._artifacts = artifacts
         self._function_of = function_of
+        self._functions: dict[str, Function[..., Any]] = {}
+        self._options: dict[tuple[str, str], CallOptions] = {}
 
-    def read_calls(self, kind: str, payload: str, *, root_id: str) -> Iterator[Call]:
-        """The calls that an event brought, in order; none for most events.
+    def read_event(self, kind: str, at: float, payload: str, root_id: str) -> Event:
+        """An event of a pipeline run, from the columns of its row.
 
         Raises:
-            UnknownSchemaError: the events were written by a newer version.
-            RecordError: an artifact that they name is not in the record.
+            UnknownSchemaError: it was recorded by a newer version.
+            RecordError: an artifact that it names is not in the record.
             ImportError: a function is not where it was.
         """
-        data = json.loads(payload)
-        if kind == "PipelineStarted":
-            self._check_schema(data)
-            seeds = [seed["call"] for seed in data.get("seeds", ())]
-            yield from (self._call(call, root_id) for call in seeds or [data["call"]])
-        elif kind == "CallEnded":
-            yield from (self._call(call, root_id) for call in data.get("calls", ()))
+        read = _EVENTS.get(kind)
+        if read is None:
+            raise UnknownSchemaError(
+                f"This pipeline run was recorded by a newer version of sematic: {kind} is not "
+                "known here. Upgrade: pip install -U sematic"
+            )
+        self._root_id = root_id
+        return read(self, at, json.loads(payload))
 
-    def read_expansions(self, kind: str, payload: str) -> Iterator[tuple[str, Input]]:
-        """The runs that returned futures in an event, and what their outputs are made of."""
-        data = json.loads(payload)
-        if kind == "PipelineStarted":
-            for seed in data.get("seeds", ()):
-                if seed["expansion"] is not None:
-                    yield seed["call"]["run_id"], self._input(seed["expansion"])
-        elif kind == "CallEnded" and "output_of" in data:
-            yield data["run_id"], self._input(data["output_of"])
-
-    def _check_schema(self, data: Mapping[str, Any]) -> None:
+    def _started(self, at: float, data: Data) -> PipelineStarted:
         if data["schema"] > SCHEMA:
             raise UnknownSchemaError(
                 f"This pipeline run was recorded by a newer version of sematic (event schema "
                 f"{data['schema']}, this version knows {SCHEMA}). Upgrade: pip install -U sematic"
             )
-
-    def _call(self, data: Mapping[str, Any], root_id: str) -> Call:
-        function = self._function_of(data["function"])
-        return Call(
-            run_id=data["run_id"],
-            root_id=root_id,
-            parent_id=data["parent_id"],
-            function=function,
-            inputs={name: self._input(value) for name, value in data["inputs"].items()},
-            options=options_from_json(data["options"], function.options),
+        return PipelineStarted(
+            at,
+            self._call(data["call"]),
+            max_parallelism=data["max_parallelism"],
+            on_failure=data["on_failure"],
+            cache_namespace=data["cache_namespace"],
+            seeds=tuple(map(self._seed, data.get("seeds", ()))),
+            apart=data.get("apart", True),
         )
 
-    def _input(self, data: Mapping[str, Any]) -> Input:
+    def _seed(self, data: Data) -> Seed:
+        inputs = data.get("inputs")  # older records do not have them; only displays miss them
+        return Seed(
+            call=self._call(data["call"]),
+            state=RunState(data["state"]),
+            inputs=None if inputs is None else self._artifacts_by_name(inputs),
+            output=self._known_artifact(data["output"]),
+            expansion=None if data["expansion"] is None else self._input(data["expansion"]),
+            original_run_id=data["original_run_id"],
+        )
+
+    def _inputs_evaluated(self, at: float, data: Data) -> InputsEvaluated:
+        return InputsEvaluated(at, data["run_id"], self._artifacts_by_name(data["inputs"]))
+
+    def _output_evaluated(self, at: float, data: Data) -> OutputEvaluated:
+        return OutputEvaluated(at, data["run_id"], self._artifact(data["output"]))
+
+    def _output_looked_up(self, at: float, data: Data) -> OutputLookedUp:
+        output = self._known_artifact(data["output"])
+        return OutputLookedUp(at, data["run_id"], output, data["original_run_id"])
+
+    def _ended(self, at: float, data: Data) -> CallEnded:
+        outcome = self._outcome(data)
+        times = (data["started_at"], data["ended_at"])
+        return CallEnded(at, data["run_id"], data["attempt"], outcome, *times)
+
+    def _outcome(self, data: Data) -> Outcome:
+        if "output" in data:
+            return Succeeded(self._artifact(data["output"]))
+        if "error" in data:
+            return Failed(error_from_json(data["error"]))
+        return Expanded(tuple(map(self._call, data["calls"])), self._input(data["output_of"]))
+
+    def _call(self, data: Data) -> Call:
+        path = data["function"]
+        function = self._functions.get(path)
+        if function is None:
+            function = self._functions[path] = self._function_of(path)
+        return Call(
+            data["run_id"],
+            self._root_id,
+            data["parent_id"],
+            function,
+            {name: self._input(value) for name, value in data["inputs"].items()},
+            self._call_options(function, data["options"]),
+        )
+
+    def _call_options(self, function: Function[..., Any], data: Data) -> CallOptions:
+        key = (function.path, repr(data))  # most calls of a function have the same
+        options = self._options.get(key)
+        if options is None:
+            class_of = recorded_class if isinstance(function, RecordedFunction) else None
+            options = options_from_json(data, function.options, class_of=class_of)
+            self._options[key] = options
+        return options
+
+    def _input(self, data: Data) -> Input:
         if "steps" in data:
-            return Expression(tuple(self._step(step) for step in data["steps"]))
+            return Expression(tuple(map(self._step, data["steps"])))
         step = self._step(data)
         assert isinstance(step, (ArtifactRef, OutputOf))
         return step
 
-    def _step(self, data: Mapping[str, Any]) -> Step:
+    def _step(self, data: Data) -> Step:
         match data:
             case {"artifact": artifact_id}:
                 return self._artifact(artifact_id)
@@ -98,13 +171,39 @@ class EventReader:
             case {"operate": operator, "operands": operands}:
                 return Operate(operator, tuple(operands))
             case {"collect": template, "parts": parts}:
-                kept = None if template is None else self._artifact(template)
-                return Collect(kept, tuple(parts))
+                return Collect(self._known_artifact(template), tuple(parts))
             case _:
                 raise RecordError(f"An input is recorded in a form that is not known: {data}")
+
+    def _artifacts_by_name(self, data: Mapping[str, str]) -> dict[str, ArtifactRef]:
+        return {name: self._artifact(artifact_id) for name, artifact_id in data.items()}
+
+    def _known_artifact(self, artifact_id: str | None) -> ArtifactRef | None:
+        return None if artifact_id is None else self._artifact(artifact_id)
 
     def _artifact(self, artifact_id: str) -> ArtifactRef:
         try:
             return self._artifacts[artifact_id]
         except KeyError:
             raise RecordError(f"Artifact {artifact_id} is not in the record any more.") from None
+
+
+_EVENTS: dict[str, Callable[[EventReader, float, Any], Event]] = {
+    "PipelineStarted": EventReader._started,
+    "InputsEvaluated": EventReader._inputs_evaluated,
+    "OutputEvaluated": EventReader._output_evaluated,
+    "OutputLookedUp": EventReader._output_looked_up,
+    "CallEnded": EventReader._ended,
+    "EvaluationFailed": lambda _, at, data: EvaluationFailed(
+        at, data["run_id"], error_from_json(data["error"])
+    ),
+    "CallLost": lambda _, at, data: CallLost(
+        at, data["run_id"], data["attempt"], error_from_json(data["error"])
+    ),
+    "CancelRequested": lambda _, at, data: CancelRequested(at, data["reason"]),
+    "TimePassed": lambda _, at, data: TimePassed(at),
+    "DriverChanged": lambda _, at, data: DriverChanged(
+        at, data["alive_until"], tuple(data["changed_functions"])
+    ),
+    "PipelineAborted": lambda _, at, data: PipelineAborted(at, error_from_json(data["error"])),
+}

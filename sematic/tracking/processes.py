@@ -2,14 +2,26 @@
 
 import os
 import socket
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 
 def describe_process(pid: int | None = None) -> dict[str, Any]:
-    """Host, process id and start time. A process id alone is used again after a while."""
+    """Where a process of this machine is, and when it started.
+
+    A process id alone is used again after a while; start times are counted from the start of the
+    machine; and each container counts processes of its own.
+    """
     pid = os.getpid() if pid is None else pid
-    return {"host": socket.gethostname(), "pid": pid, "started": start_time(pid)}
+    return {
+        "host": socket.gethostname(),
+        "machine": _read_line("/etc/machine-id"),
+        "boot": _boot_id(),
+        "pid_namespace": _pid_namespace(),
+        "pid": pid,
+        "started": start_time(pid),
+    }
 
 
 def start_time(pid: int) -> str | None:
@@ -36,8 +48,55 @@ def _start_time_from_ps(pid: int) -> str | None:
 
 
 def is_alive(process: dict[str, Any]) -> bool | None:
-    """Whether a described process still runs; ``None`` if it is on another machine."""
+    """Whether a described process still runs; ``None`` if that cannot be told from here.
+
+    It cannot where it is on another machine, or in another container: process ids mean nothing
+    there. Descriptions of older versions lack some of the facts, which count as equal then.
+    """
     if process.get("host") != socket.gethostname():
         return None
+    if _differ(process.get("pid_namespace"), _pid_namespace()):
+        return None
+    if _differ(process.get("boot"), _boot_id()):  # restarted, or another machine of the same name
+        here = _read_line("/etc/machine-id")
+        return False if here and process.get("machine") == here else None
     started = start_time(process["pid"])
+    if started is None and _is_hidden(process["pid"]):
+        return None
     return started is not None and started == process.get("started")
+
+
+def _differ(recorded: str | None, here: str | None) -> bool:
+    return recorded is not None and here is not None and recorded != here
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether a process exists that /proc does not show to us: it may be mounted so."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@cache
+def _boot_id() -> str | None:
+    """What differs each time that the machine starts; ``None`` where there is no /proc."""
+    return _read_line("/proc/sys/kernel/random/boot_id")
+
+
+def _pid_namespace() -> str | None:
+    """What differs between containers that count processes apart."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+
+
+def _read_line(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None

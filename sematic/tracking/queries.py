@@ -7,7 +7,7 @@ would take longer.
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
 from itertools import islice
@@ -15,20 +15,22 @@ from types import MappingProxyType
 from typing import Any
 
 from sematic.calls import ArtifactRef, ErrorRecord
-from sematic.errors import NotFoundError, RecordError, UnknownSchemaError
+from sematic.errors import NotFoundError, UnknownSchemaError
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.connections import (
     HEAD,
-    connect,
     display_url,
-    driver_error,
     is_sqlite,
     read_schema_version,
     sqlite_path,
 )
-from sematic.tracking.processes import is_alive
+from sematic.tracking.event_json import error_from_json
+from sematic.tracking.liveness import why_lost
+from sematic.tracking.reading import reading
+from sematic.tracking.statements import clock_expression
 from sematic.tracking.views import (
     DRIVER_LOST,
+    AttemptRow,
     FunctionRow,
     InputRow,
     PipelineRunRow,
@@ -43,8 +45,7 @@ _UNENDED = tuple(status.value for status in PipelineRunStatus if not status.is_t
 _STATES = {state.value: state for state in RunState}
 _RUN_FIELDS = tuple(field.name for field in fields(RunRow))
 _RUNS = f"SELECT {', '.join(_RUN_FIELDS)} FROM runs"
-_PIPELINE_FIELDS = tuple(f.name for f in fields(PipelineRunRow) if f.name != "driver_lost")
-_PIPELINE_RUNS = f"SELECT {', '.join(_PIPELINE_FIELDS)} FROM pipeline_runs"
+_PIPELINE_FIELDS = tuple(f.name for f in fields(PipelineRunRow) if f.name != "lost_because")
 _ARTIFACT_FIELDS = "a.id, a.codec, a.type, a.size, a.payload, a.summary"
 
 
@@ -84,6 +85,8 @@ class Queries:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
+        now = clock_expression(sqlite=url is None or is_sqlite(url))
+        self._pipeline_runs = f"SELECT {', '.join(_PIPELINE_FIELDS)}, {now} FROM pipeline_runs"
 
     @property
     def is_empty(self) -> bool:
@@ -114,7 +117,7 @@ class Queries:
             f"status IN ({_marks(_stored(statuses))})": _stored(statuses),
         }
         used = [condition for condition, values in conditions.items() if values]
-        query = f"{_PIPELINE_RUNS}{' WHERE ' * bool(used)}{' AND '.join(used)}"
+        query = f"{self._pipeline_runs}{' WHERE ' * bool(used)}{' AND '.join(used)}"
         query += " ORDER BY created_at DESC, root_id"
         values: list[Any] = [value for values in conditions.values() for value in values]
         if limit is not None and not statuses:  # with statuses, what is shown decides
@@ -168,6 +171,17 @@ class Queries:
             NotFoundError: there is none with this id.
         """
         return _run(self._one(f"{_RUNS} WHERE id = ?", run_id, kind="run"))
+
+    def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
+        """The attempts of a run that were followed by another one, in order."""
+        query = (
+            "SELECT attempt, started_at, ended_at, error, reason FROM attempts "
+            "WHERE run_id = ? ORDER BY attempt"
+        )
+        return tuple(
+            AttemptRow(attempt, started_at, ended_at, _error(error), reason)
+            for attempt, started_at, ended_at, error, reason in self._all(query, [run_id])
+        )
 
     def runs_like(self, prefix: str, *, limit: int) -> tuple[RunRow, ...]:
         """Runs whose ids start with ``prefix``, the newest first."""
@@ -228,6 +242,17 @@ class Queries:
         """
         return self._resolve(prefix, "SELECT id, state, name FROM runs", key="id", kind="run")
 
+    def resolve_root_id(self, prefix: str) -> str:
+        """The id of the pipeline run that is meant by its own id, or by that of one of its runs.
+
+        Raises:
+            NotFoundError: there is none, or more than one.
+        """
+        try:
+            return self.resolve_pipeline_run_id(prefix)
+        except NotFoundError:
+            return self.run(self.resolve_run_id(prefix)).root_id
+
     def resolve_artifact_id(self, prefix: str) -> str:
         """The id of the only artifact whose id starts with ``prefix``.
 
@@ -256,13 +281,8 @@ class Queries:
         if self._url is None:
             yield ()
             return
-        text = query if is_sqlite(self._url) else query.replace("?", "%s")
-        try:
-            with closing(connect(self._url)) as connection:
-                yield connection.execute(text, values)
-        except driver_error(self._url) as error:
-            place = display_url(self._url)
-            raise RecordError(f"Cannot read the record at {place}: {error}") from error
+        with reading(self._url) as ask:
+            yield ask(query, values)
 
     def _all(self, query: str, values: Sequence[Any]) -> Sequence[Any]:
         with self._asking(query, values) as rows:
@@ -275,23 +295,30 @@ class Queries:
         return rows[0]
 
     def _pipeline_row(self, root_id: str) -> Any:
-        return self._one(f"{_PIPELINE_RUNS} WHERE root_id = ?", root_id, kind="pipeline run")
+        return self._one(f"{self._pipeline_runs} WHERE root_id = ?", root_id, kind="pipeline run")
 
     def _pipeline_run(self, row: Any) -> PipelineRunRow:
-        known = dict(zip(_PIPELINE_FIELDS, row, strict=True))
-        lost = _driver_is_gone(known)
+        known, lost = _with_driver(row)
         if lost:  # it may have ended since the row was read; being gone, it does nothing more
-            again = self._pipeline_row(known["root_id"])
-            known = dict(zip(_PIPELINE_FIELDS, again, strict=True))
-            lost = _driver_is_gone(known)
-        known["status"] = PipelineRunStatus(known["status"])
-        known["driver"] = _parse(known["driver"])
-        return PipelineRunRow(driver_lost=lost, **known)
+            known, lost = _with_driver(self._pipeline_row(row[0]))
+        return PipelineRunRow(lost_because=lost, **known)
 
 
-def _driver_is_gone(known: Mapping[str, Any]) -> bool:
-    """Whether it is certain that nobody drives a pipeline run that has not ended."""
-    return known["status"] in _UNENDED and is_alive(_parse(known["driver"])) is False
+def _with_driver(row: Any) -> tuple[dict[str, Any], str | None]:
+    """A pipeline run's row by name, and why nobody drives it if that is so."""
+    *values, now = row
+    known = dict(zip(_PIPELINE_FIELDS, values, strict=True))
+    known["status"] = PipelineRunStatus(known["status"])
+    known["driver"] = _parse(known["driver"])
+    if known["status"].is_terminal:
+        return known, None
+    lost = why_lost(
+        known["driver"],
+        heartbeat_at=known["heartbeat_at"],
+        lease_seconds=known["lease_seconds"],
+        now=float(now),
+    )
+    return known, lost
 
 
 def _stored(statuses: Collection[str]) -> list[str]:
@@ -332,8 +359,7 @@ def _run(row: Any) -> RunRow:
     known["options"] = _parse_options(known["options"])
     known["state"] = _STATES[known["state"]]
     known["standalone"] = bool(known["standalone"])
-    if known["error"] is not None:
-        known["error"] = _error(known["error"])
+    known["error"] = _error(known["error"])
     return RunRow(**known)
 
 
@@ -342,14 +368,8 @@ def _parse_options(text: str) -> Mapping[str, Any]:
     return MappingProxyType(_parse(text))
 
 
-def _error(text: str) -> ErrorRecord:
-    known = _parse(text)
-    return ErrorRecord(
-        type=known["type"],
-        message=known["message"],
-        ancestors=tuple(known["ancestors"]),
-        traceback=known["traceback"],
-    )
+def _error(text: str | None) -> ErrorRecord | None:
+    return None if text is None else error_from_json(_parse(text))
 
 
 def _parse(text: str) -> dict[str, Any]:

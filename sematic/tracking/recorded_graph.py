@@ -1,23 +1,26 @@
 """A recorded pipeline run as calls again: what rerunning starts from."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from sqlalchemy import select
-
-from sematic.calls import ArtifactRef, Input
+from sematic.calls import ArtifactRef, Call, Expanded, Input
 from sematic.errors import NotFoundError
-from sematic.function import Function
+from sematic.events import CallEnded, Event, PipelineStarted
 from sematic.rerun import RecordedRun
 from sematic.states import RunState
-from sematic.tracking import tables
 from sematic.tracking.connections import read_schema_version
-from sematic.tracking.database import Database
-from sematic.tracking.event_reading import EventReader
+from sematic.tracking.event_reading import FunctionOf
+from sematic.tracking.history import read_events
+from sematic.tracking.reading import Ask, read_artifacts, reading
+
+_RUNS = "SELECT id, state, output_id, original_run_id FROM runs WHERE root_id = ? ORDER BY ordinal"
+_INPUTS = (
+    "SELECT i.run_id, i.name, i.artifact_id FROM run_inputs i JOIN runs r ON r.id = i.run_id "
+    "WHERE r.root_id = ? AND i.artifact_id IS NOT NULL ORDER BY r.ordinal, i.position"
+)
 
 
 def read_recorded_runs(
-    url: str, run_id: str, *, function_of: Callable[[str], Function[..., Any]]
+    url: str, run_id: str, *, function_of: FunctionOf
 ) -> tuple[RecordedRun, ...]:
     """Every run of the pipeline run that ``run_id`` is of, in the order of their creation.
 
@@ -32,63 +35,56 @@ def read_recorded_runs(
     """
     if read_schema_version(url) is None:
         raise NotFoundError(f"No run has the id '{run_id}': nothing is recorded yet.")
-    runs, events, inputs = tables.runs, tables.events, tables.run_inputs
-    with Database(url).engine.connect() as connection:
-        root_id = connection.scalar(select(runs.c.root_id).where(runs.c.id == run_id))
-        if root_id is None:
-            raise NotFoundError(f"No run has the id '{run_id}'.")
-        rows = connection.execute(
-            select(runs.c.id, runs.c.state, runs.c.output_id, runs.c.original_run_id)
-            .where(runs.c.root_id == root_id)
-            .order_by(runs.c.ordinal)
-        ).all()
-        of_root = select(runs.c.id).where(runs.c.root_id == root_id)
-        input_rows = connection.execute(
-            select(inputs.c.run_id, inputs.c.name, inputs.c.artifact_id).where(
-                inputs.c.run_id.in_(of_root), inputs.c.artifact_id.is_not(None)
-            )
-        ).all()
-        artifacts = {row[0]: ArtifactRef(*row) for row in connection.execute(_artifacts(root_id))}
-        recorded = connection.execute(
-            select(events.c.kind, events.c.payload)
-            .where(events.c.root_id == root_id)
-            .order_by(events.c.epoch, events.c.seq)
-        ).all()
-    reader = EventReader(artifacts, function_of)
-    calls = {
-        call.run_id: call
-        for kind, payload in recorded
-        for call in reader.read_calls(kind, payload, root_id=root_id)
-    }
-    expansions: dict[str, Input] = {
-        expanded_id: value
-        for kind, payload in recorded
-        for expanded_id, value in reader.read_expansions(kind, payload)
-    }
+    with reading(url) as ask:
+        root_id = _root_of(ask, run_id)
+        rows = list(ask(_RUNS, [root_id]))
+        inputs = list(ask(_INPUTS, [root_id]))
+        events = read_events(url, ask, root_id, function_of=function_of)
+        ids = {row[2] for row in rows if row[2]} | {row[2] for row in inputs}
+        artifacts = read_artifacts(url, ask, ids)
+    calls = {call.run_id: call for call in _calls(events)}
+    expansions = dict(_expansions(events))
     known: dict[str, dict[str, ArtifactRef]] = {}
-    for input_of, name, artifact_id in input_rows:
+    for input_of, name, artifact_id in inputs:
         known.setdefault(input_of, {})[name] = artifacts[artifact_id]
     return tuple(
         RecordedRun(
-            call=calls[row.id],
-            state=RunState(row.state),
-            inputs=known.get(row.id, {}),
-            output=artifacts[row.output_id] if row.output_id else None,
-            expansion=expansions.get(row.id),
-            original_run_id=row.original_run_id,
+            call=calls[id_],
+            state=RunState(state),
+            inputs=known.get(id_, {}),
+            output=artifacts[output_id] if output_id else None,
+            expansion=expansions.get(id_),
+            original_run_id=original_run_id,
         )
-        for row in rows
+        for id_, state, output_id, original_run_id in rows
     )
 
 
-def _artifacts(root_id: str) -> Any:
-    """Everything that the runs or the events of a pipeline run can name."""
-    runs, inputs, a = tables.runs, tables.run_inputs, tables.artifacts
-    of_root = select(runs.c.id).where(runs.c.root_id == root_id)
-    outputs = select(runs.c.output_id).where(runs.c.root_id == root_id)
-    arguments = select(inputs.c.artifact_id).where(inputs.c.run_id.in_(of_root))
-    parts = select(tables.expression_constants.c.artifact_id).where(
-        tables.expression_constants.c.root_id == root_id
-    )
-    columns = (a.c.id, a.c.codec, a.c.type, a.c.size, a.c.payload, a.c.summary)
-    return select(*columns).where(a.c.id.in_(outputs.union(arguments, parts)))
+def _root_of(ask: Ask, run_id: str) -> str:
+    for row in ask("SELECT root_id FROM runs WHERE id = ?", [run_id]):
+        return str(row[0])
+    raise NotFoundError(f"No run has the id '{run_id}'.")
+
+
+def _calls(events: Iterable[Event]) -> Iterator[Call]:
+    """The calls that events brought, in order."""
+    for event in events:
+        match event:
+            case PipelineStarted(seeds=()):
+                yield event.call
+            case PipelineStarted():
+                yield from (seed.call for seed in event.seeds)
+            case CallEnded(outcome=Expanded(calls)):
+                yield from calls
+
+
+def _expansions(events: Iterable[Event]) -> Iterator[tuple[str, Input]]:
+    """The runs that returned futures, and what their outputs are made of."""
+    for event in events:
+        match event:
+            case PipelineStarted():
+                for seed in event.seeds:
+                    if seed.expansion is not None:
+                        yield seed.call.run_id, seed.expansion
+            case CallEnded(run_id=run_id, outcome=Expanded(output=output)):
+                yield run_id, output

@@ -59,6 +59,7 @@ class RowBatch:
     events: list[Row] = field(default_factory=list)
     new_runs: list[Row] = field(default_factory=list)
     changed_runs: list[Row] = field(default_factory=list)
+    attempts: list[Row] = field(default_factory=list)
     inputs: list[Row] = field(default_factory=list)
     input_artifacts: list[Row] = field(default_factory=list)
     constants: list[Row] = field(default_factory=list)
@@ -66,19 +67,35 @@ class RowBatch:
     artifacts: list[Row] = field(default_factory=list)
     status: Row | None = None
 
+    @property
+    def size(self) -> int:
+        """How long all of it is, about, in characters."""
+        tables = (
+            *(self.events, self.new_runs, self.changed_runs, self.attempts, self.inputs),
+            *(self.input_artifacts, self.constants, self.functions, self.artifacts),
+        )
+        values = (value for rows in tables for row in rows for value in row)
+        return sum(len(value) if isinstance(value, str) else 8 for value in values)
+
 
 class RowBuilder:
     """Turns the batches of one pipeline run into rows.
 
     It remembers which functions and artifacts were sent, and counts runs; else it is pure.
+
+    Args:
+        recorded_runs: how many runs of the pipeline run earlier drivers have recorded.
     """
 
-    def __init__(self) -> None:
-        self._ordinal = 0
+    def __init__(self, recorded_runs: int = 0) -> None:
+        self._ordinal = recorded_runs
         self._function_ids: dict[int, tuple[Function[..., Any], str]] = {}
         self._sent_artifacts: set[str] = set()
         self._constants: set[str] = set()
-        self._last = (-1, 0)  # first_seq of the last batch, and the ordinal it began with
+        self._last = (
+            -1,
+            recorded_runs,
+        )  # first_seq of the last batch, and the ordinal it began with
 
     def build(self, batch: Batch) -> RowBatch:
         """The rows of a batch. The last one may be asked for again: it may not have been sent."""
@@ -110,6 +127,8 @@ class RowBuilder:
                     details[call.run_id] = {"state": RunState.CREATED.value, "attempt": 0}
                 case RunMoved(at, run_id):
                     details.setdefault(run_id, {}).update(_moved(change))
+                    if change.state is RunState.RETRYING:
+                        rows.attempts.append(_attempt(change))
                     if change.inputs:
                         inputs[run_id] = {n: ref.id for n, ref in change.inputs.items()}
                         self._add_artifacts(rows, change.inputs.values(), at)
@@ -162,12 +181,11 @@ class RowBuilder:
         known = self._function_ids.get(id(function))
         if known is not None:
             return known[1]
-        named = f"{function.path}\0{function.source_hash}"
-        function_id = hashlib.sha1(named.encode("utf-8", "surrogatepass")).hexdigest()
-        self._function_ids[id(function)] = (function, function_id)
+        named = function_id(function)
+        self._function_ids[id(function)] = (function, named)
         source, docstring = _text(function.source), _text(function.__doc__)
-        rows.functions.append((function_id, function.path, source, docstring))
-        return function_id
+        rows.functions.append((named, function.path, source, docstring))
+        return named
 
     def _add_artifacts(self, rows: RowBatch, refs: Iterable[ArtifactRef], at: float) -> None:
         for ref in refs:
@@ -176,6 +194,12 @@ class RowBuilder:
             self._sent_artifacts.add(ref.id)
             row = (ref.id, ref.codec, ref.type, ref.size, ref.payload, ref.summary, at)
             rows.artifacts.append(row)
+
+
+def function_id(function: Function[..., Any]) -> str:
+    """The id of a function in the record: 40 hex digits that change with its path and its code."""
+    named = f"{function.path}\0{function.source_hash}"
+    return hashlib.sha1(named.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _event_row(batch: Batch, seq: int, event: Event) -> Row:
@@ -206,12 +230,22 @@ def _moved(change: RunMoved) -> dict[str, Any]:
     return values
 
 
+def _attempt(change: RunMoved) -> Row:
+    """An attempt that another one follows."""
+    error = _encode(error_to_json(change.error)) if change.error else None
+    ended_at = change.at if change.ended_at is None else change.ended_at
+    times = (change.started_at, ended_at)
+    return (change.run_id, change.attempt, *times, error, _text(change.reason))
+
+
 def _event_artifacts(event: Event) -> Iterator[ArtifactRef]:
     """The artifacts that only the event names; those of runs come with the runs."""
     if isinstance(event, InputsEvaluated):  # its run may have to wait long before it starts
         yield from event.inputs.values()
     if isinstance(event, CallEnded) and isinstance(event.outcome, Expanded):
         yield from _input_artifacts(event.outcome.output)
+        for call in event.outcome.calls:  # a pipeline run that is ending creates no runs for them
+            yield from _call_artifacts(call)
     output = getattr(event, "output", None) or getattr(
         getattr(event, "outcome", None), "output", None
     )

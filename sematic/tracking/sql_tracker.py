@@ -7,10 +7,19 @@ from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
 from sematic.ports import Batch, PipelineRunInfo
-from sematic.tracking.connections import HEAD, read_schema_version
+from sematic.tracking.ballast import Ballast
+from sematic.tracking.connections import HEAD, is_sqlite, read_schema_version, sqlite_path
+from sematic.tracking.faults import LockedError
+from sematic.tracking.lease import SqlLease
+from sematic.tracking.patience import Patience
 from sematic.tracking.processes import describe_process
 from sematic.tracking.rows import RowBatch, RowBuilder
 from sematic.tracking.writer import SqlWriter
+
+# How long one attempt waits for a lock; then the user is told, and it is tried again.
+_BUSY_SECONDS = 3.0
+
+_SECONDS_TO_ANNOTATE = 5.0
 
 
 class RowWriter(Protocol):
@@ -28,38 +37,75 @@ class SqlTracker:
 
     Args:
         url: of the database.
+        lease_seconds: how long the driver counts as alive after each sign of life.
+        patience: how a record that cannot be used for a while is waited for.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, *, lease_seconds: float = 30.0, patience: Patience | None = None
+    ) -> None:
         self._url = url
+        self._lease_seconds = lease_seconds
         self._own = self.build_writer()
         self._writer: RowWriter = self._own
         self._builder = RowBuilder()
         self._reader: SqlWriter | None = None
         self._reader_lock = threading.Lock()
+        self._patience = patience or Patience()
 
     def build_writer(self) -> SqlWriter:
         """A writer of its own connection, for another thread or process."""
-        return SqlWriter(self._url)
+        return SqlWriter(self._url, _BUSY_SECONDS)
 
-    def begin(self, info: PipelineRunInfo) -> int:
+    def begin(self, info: PipelineRunInfo, *, after_epoch: int = 0) -> int:
         """Record a pipeline run, or take it over; see :meth:`sematic.ports.Tracker.begin`."""
+        # Whoever has locked it will be ready some day; all else is better told at once.
+        epoch = self._patience.insist(lambda: self._begin(info, after_epoch), on=LockedError)
+        if is_sqlite(self._url):
+            Ballast(sqlite_path(self._url)).make()
+        return epoch
+
+    def _begin(self, info: PipelineRunInfo, after_epoch: int) -> int:
         if read_schema_version(self._url) != HEAD:
             from sematic.tracking.database import Database  # SQLAlchemy takes a quarter second
 
             Database(self._url).prepare()
-        return self._own.begin(info, describe_process())
+        epoch = self._own.begin(
+            info,
+            describe_process(),
+            after_epoch=after_epoch,
+            lease_seconds=self._lease_seconds,
+        )
+        if after_epoch:  # from here on nobody else adds to it
+            self._builder = RowBuilder(self._own.count_runs(info.root_id))
+        return epoch
+
+    def open_lease(self, root_id: str, epoch: int) -> SqlLease:
+        """The lease of a driver, from when :meth:`begin` returned its epoch."""
+        return SqlLease(self._url, root_id, epoch=epoch, seconds=self._lease_seconds)
+
+    def request_cancel(self, root_id: str, reason: str) -> None:
+        """Let whoever drives a pipeline run know that it is to be cancelled.
+
+        Raises:
+            RecordError: the record cannot be written.
+        """
+        self._patience.insist(lambda: self._own.request_cancel(root_id, reason), on=LockedError)
 
     def record(self, batch: Batch) -> None:
-        """Record a batch; see :meth:`sematic.ports.Tracker.record`."""
-        self._writer.write(self._builder.build(batch))
+        """Record a batch; see :meth:`sematic.ports.Tracker.record`.
 
-    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
-        """The oldest recorded output under a cache key; see :meth:`sematic.ports.Tracker`."""
+        It waits for a record that is locked or out of reach, and says so on standard error.
+        """
+        rows = self._builder.build(batch)
+        self._patience.insist(lambda: self._writer.write(rows))
+
+    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
+        """The recorded outputs under a cache key; see :meth:`sematic.ports.Tracker`."""
         with self._reader_lock:
             if self._reader is None:
                 self._reader = self.build_writer()
-            return self._reader.find_output(cache_key)
+            return self._reader.find_outputs(cache_key)
 
     @contextmanager
     def annotations(self) -> Iterator[Callable[[str, dict[str, Any]], None]]:
@@ -68,9 +114,13 @@ class SqlTracker:
         Its connection is open while the block runs. SQLite tidies up whenever the last one is
         closed, which takes longer than all else here: with this around, that is only once.
         """
-        with closing(self.build_writer()) as writer:
+        with closing(SqlWriter(self._url)) as writer:
             writer.open()
-            yield writer.annotate
+            # What was lost since is connected anew. Nobody waits long for git commits.
+            patience = Patience(most_seconds=_SECONDS_TO_ANNOTATE)
+            yield lambda root_id, environment: patience.insist(
+                lambda: writer.annotate(root_id, environment)
+            )
 
     def use_writer(self, writer: RowWriter) -> None:
         """Write through ``writer`` from the next batch on; from any thread.

@@ -8,9 +8,12 @@ both databases.
 from dataclasses import dataclass
 from functools import cache
 
+from sematic.states import STATUS_TRANSITIONS, PipelineRunStatus
+
 PIPELINE_COLUMNS = (
     *("root_id", "name", "function_path", "status", "runner", "client_version"),
     *("cache_namespace", "environment", "epoch", "next_seq", "driver", "created_at", "updated_at"),
+    "lease_seconds",
 )
 """The columns of ``pipeline_runs`` that are known from the start."""
 
@@ -25,6 +28,7 @@ RUN_COLUMNS = (
     *("id", "root_id", "parent_id", "ordinal", "name", "function_path", "function_id"),
     *("standalone", "options", "created_at", *RUN_DETAILS),
 )
+ATTEMPT_COLUMNS = ("run_id", "attempt", "started_at", "ended_at", "error", "reason")
 INPUT_COLUMNS = ("run_id", "name", "position", "sources", "artifact_id")
 CONSTANT_COLUMNS = ("root_id", "artifact_id")
 FUNCTION_COLUMNS = ("id", "path", "source", "docstring")
@@ -45,65 +49,105 @@ class Statements:
     """SQL texts with positional parameters, in the order in which each line names them.
 
     Attributes:
-        begin: PIPELINE_COLUMNS; a pipeline run that exists gets a new epoch and driver.
+        begin: PIPELINE_COLUMNS; nothing happens if the pipeline run exists.
+        take_over: driver, lease_seconds, now, root_id, epoch: the next epoch of a pipeline run.
+        renew: lease_seconds, root_id, epoch.
+        request_cancel: reason, root_id; the first wish stays.
+        read_wish: root_id; selects the reason, if there is a wish.
         advance: end, now, root_id, epoch, first_seq.
-        status: status, reason, ended_at, root_id.
+        status: status, reason, ended_at, root_id, status again; no row where it may not follow.
         environment: environment, root_id.
         position: root_id; selects epoch and next_seq.
-        find_output: cache_key, state; selects the run and the columns of an ArtifactRef.
+        find_outputs: cache_key, state; selects the run and the columns of an ArtifactRef.
+        count_runs: root_id.
         new_runs: RUN_COLUMNS.
         changed_runs: RUN_DETAILS, run_id.
         inputs: INPUT_COLUMNS.
         input_artifacts: artifact_id, run_id, name.
-        constants, functions, artifacts, events: their columns.
+        attempts, constants, functions, artifacts, events: their columns.
     """
 
     begin: str
+    take_over: str
+    renew: str
+    request_cancel: str
+    read_wish: str
     advance: str
     status: str
     environment: str
     position: str
-    find_output: str
+    find_outputs: str
+    count_runs: str
     new_runs: str
     changed_runs: str
     inputs: str
     input_artifacts: str
+    attempts: str
     constants: str
     functions: str
     artifacts: str
     events: str
 
 
+def clock_expression(*, sqlite: bool) -> str:
+    """The database's own clock in SQL: seconds since the epoch, UTC."""
+    if sqlite:
+        return "((julianday('now') - 2440587.5) * 86400.0)"
+    return "EXTRACT(EPOCH FROM clock_timestamp())"
+
+
 @cache
 def build_statements(*, sqlite: bool) -> Statements:
     """Every statement, with the parameter markers of one kind of database."""
+    now = clock_expression(sqlite=sqlite)
     details = ", ".join(
         f"{name} = COALESCE(?, {name})" if name in _KEPT else f"{name} = ?" for name in RUN_DETAILS
     )
     texts = {
         "begin": (
-            f"INSERT INTO pipeline_runs ({', '.join(PIPELINE_COLUMNS)}) "
-            f"VALUES ({_marks(PIPELINE_COLUMNS)}) ON CONFLICT (root_id) DO UPDATE SET "
-            "epoch = pipeline_runs.epoch + 1, next_seq = 0, driver = excluded.driver, "
-            "updated_at = excluded.updated_at"
+            f"INSERT INTO pipeline_runs ({', '.join(PIPELINE_COLUMNS)}, heartbeat_at) "
+            f"VALUES ({_marks(PIPELINE_COLUMNS)}, {now}) ON CONFLICT (root_id) DO NOTHING"
+        ),
+        "take_over": (
+            "UPDATE pipeline_runs SET epoch = epoch + 1, next_seq = 0, driver = ?, "
+            f"lease_seconds = ?, updated_at = ?, heartbeat_at = {now} "
+            "WHERE root_id = ? AND epoch = ?"
+        ),
+        "renew": (
+            f"UPDATE pipeline_runs SET heartbeat_at = {now}, lease_seconds = ? "
+            "WHERE root_id = ? AND epoch = ?"
+        ),
+        "request_cancel": (
+            f"UPDATE pipeline_runs SET cancel_requested_at = {now}, cancel_reason = ? "
+            "WHERE root_id = ? AND cancel_requested_at IS NULL"
+        ),
+        "read_wish": (
+            "SELECT cancel_reason FROM pipeline_runs "
+            "WHERE root_id = ? AND cancel_requested_at IS NOT NULL"
         ),
         "advance": (
             "UPDATE pipeline_runs SET next_seq = ?, updated_at = ? "
             "WHERE root_id = ? AND epoch = ? AND next_seq = ?"
         ),
-        "status": "UPDATE pipeline_runs SET status = ?, reason = ?, ended_at = ? WHERE root_id = ?",
+        "status": (
+            "UPDATE pipeline_runs SET status = ?, reason = ?, ended_at = ? "
+            f"WHERE root_id = ? AND status || '>' || ? IN ({_status_moves()})"
+        ),
         "environment": "UPDATE pipeline_runs SET environment = ? WHERE root_id = ?",
         "position": "SELECT epoch, next_seq FROM pipeline_runs WHERE root_id = ?",
-        "find_output": (
-            "SELECT COALESCE(r.original_run_id, r.id), "
+        "find_outputs": (
+            "SELECT COALESCE(MIN(r.original_run_id), MIN(r.id)), "
             "a.id, a.codec, a.type, a.size, a.payload, a.summary "
             "FROM runs r JOIN artifacts a ON a.id = r.output_id "
-            "WHERE r.cache_key = ? AND r.state = ? ORDER BY r.resolved_at, r.id LIMIT 1"
+            "WHERE r.cache_key = ? AND r.state = ? "
+            "GROUP BY a.id ORDER BY MIN(r.resolved_at), a.id"
         ),
+        "count_runs": "SELECT COUNT(*) FROM runs WHERE root_id = ?",
         "new_runs": _insert("runs", RUN_COLUMNS),
         "changed_runs": f"UPDATE runs SET {details} WHERE id = ?",
         "inputs": _insert("run_inputs", INPUT_COLUMNS),
         "input_artifacts": "UPDATE run_inputs SET artifact_id = ? WHERE run_id = ? AND name = ?",
+        "attempts": _insert("attempts", ATTEMPT_COLUMNS),
         "constants": _insert("expression_constants", CONSTANT_COLUMNS),
         "functions": _insert("functions", FUNCTION_COLUMNS),
         "artifacts": _insert("artifacts", ARTIFACT_COLUMNS),
@@ -111,6 +155,19 @@ def build_statements(*, sqlite: bool) -> Statements:
     }
     mark = "?" if sqlite else "%s"
     return Statements(**{name: text.replace("?", mark) for name, text in texts.items()})
+
+
+def _status_moves() -> str:
+    """``'RUNNING>FAILED'`` and so on, as :data:`sematic.states.STATUS_TRANSITIONS` has them."""
+    moves = {
+        (before.value, after.value)
+        for before, followers in STATUS_TRANSITIONS.items()
+        if before is not None
+        for after in followers
+    }
+    # A driver that begins, or takes over, says so whether or not it was recorded before.
+    moves.add((PipelineRunStatus.RUNNING.value, PipelineRunStatus.RUNNING.value))
+    return ", ".join(f"'{before}>{after}'" for before, after in sorted(moves))
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:

@@ -42,6 +42,12 @@ pipeline_runs = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("ended_at", Double),
+    # The driver's last sign of life by the database's clock, and how long it counts.
+    Column("heartbeat_at", Double),
+    Column("lease_seconds", Double),
+    # What others want of the driver.
+    Column("cancel_requested_at", Double),
+    Column("cancel_reason", Text),
     Index("ix_pipeline_runs_created_at", "created_at"),
 )
 
@@ -75,6 +81,19 @@ runs = Table(
     Column("reason", Text),
     Index("ix_runs_root_id_ordinal", "root_id", "ordinal"),
     Index("ix_runs_cache_key", "cache_key"),
+)
+
+# The attempts that were followed by another one; the last one of a run is in its own row.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", String(32), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", Double),
+    Column("ended_at", Double, nullable=False),
+    Column("error", Text),
+    Column("reason", Text),
+    PrimaryKeyConstraint("run_id", "attempt"),
 )
 
 run_inputs = Table(

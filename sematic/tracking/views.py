@@ -20,17 +20,18 @@ class PipelineRunRow:
 
     Attributes:
         status: as recorded.
-        driver_lost: it has not ended, and the process that drove it is gone. Nobody records
-            this; it is found out when the row is read.
         driver: host, process id and start time of the process that drives it.
+        epoch: of that driver; each one that takes a pipeline run over has the next.
         updated_at: when anything of it was recorded last.
+        alive_until: the last sign of life of its driver.
+        lost_because: why the driver counts as lost, in a sentence.
     """
 
     root_id: str
     name: str
     function_path: str
     status: PipelineRunStatus
-    driver_lost: bool
+    lost_because: str | None
     reason: str | None
     runner: str
     client_version: str
@@ -39,6 +40,23 @@ class PipelineRunRow:
     created_at: float
     updated_at: float
     ended_at: float | None
+    epoch: int
+    heartbeat_at: float | None
+    lease_seconds: float | None
+    cancel_reason: str | None
+
+    @property
+    def driver_lost(self) -> bool:
+        """Whether it has not ended, and nobody drives it.
+
+        Nobody records this; it is found out when the row is read.
+        """
+        return self.lost_because is not None
+
+    @property
+    def alive_until(self) -> float:
+        """When its driver gave its last sign of life."""
+        return max(self.updated_at, self.heartbeat_at or 0.0)
 
     @property
     def shown_status(self) -> str:
@@ -84,6 +102,23 @@ class RunRow:
     failed_at: float | None
     nested_run_id: str | None
     output_id: str | None
+    error: ErrorRecord | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt that was followed by another one.
+
+    Attributes:
+        started_at: when the function began to execute, if that is known.
+        error: in what it ended; ``None`` where its driver was lost.
+        reason: one sentence for people, where there is no error.
+    """
+
+    attempt: int
+    started_at: float | None
+    ended_at: float
     error: ErrorRecord | None
     reason: str | None
 

@@ -8,29 +8,28 @@ from dataclasses import asdict
 from typing import Any
 
 from sematic.calls import ArtifactRef
-from sematic.errors import FencedError, RecordError
+from sematic.errors import FencedError, IllegalStateTransitionError, RecordError, RecordFullError
 from sematic.ports import PipelineRunInfo
 from sematic.states import TERMINAL_STATUSES, PipelineRunStatus, RunState
+from sematic.tracking.ballast import Ballast
 from sematic.tracking.connections import (
+    BUSY_SECONDS,
     connect,
-    display_url,
     driver_error,
+    explain,
     is_sqlite,
+    sqlite_path,
     transaction,
 )
+from sematic.tracking.faults import NoSpaceError
+from sematic.tracking.forks import is_of_parent
 from sematic.tracking.rows import RowBatch
 from sematic.tracking.statements import PIPELINE_COLUMNS, build_statements
 
-_RETRY_SECONDS = (0.1, 0.3, 1.0, 3.0)
-_TRANSIENT = frozenset(
-    {"OperationalError", "AdminShutdown", "DeadlockDetected", "SerializationFailure"}
-    | {"ConnectionFailure", "ConnectionException", "IdleInTransactionSessionTimeout"}
-)
+# What of a full disk's ballast may be used for what was on its way: enough for some calls that took
+# their time. Where hundreds end each second, there is not so much to lose.
+_MOST_BYTES_IN_RESERVE = 512 * 1024
 _TERMINAL = frozenset(status.value for status in TERMINAL_STATUSES)
-
-
-class _TransientError(RecordError):
-    """What may be over when it is tried again."""
 
 
 class SqlWriter:
@@ -40,51 +39,127 @@ class SqlWriter:
 
     Args:
         url: of the database, see :class:`sematic.tracking.database.Database`.
+        busy_seconds: how long to wait where another process writes to a SQLite database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
         self._url = url
+        self._busy_seconds = busy_seconds
         self._statements = build_statements(sqlite=is_sqlite(url))
         self._connection: Any = None
+        self._full: NoSpaceError | None = None  # found, and not told yet
+        self._reserve_is_used = False
+        self._bytes_in_reserve = _MOST_BYTES_IN_RESERVE
 
     def __reduce__(self) -> Any:
-        return SqlWriter, (self._url,)
+        return SqlWriter, (self._url, self._busy_seconds)
 
-    def begin(self, info: PipelineRunInfo, driver: dict[str, Any]) -> int:
+    def begin(
+        self,
+        info: PipelineRunInfo,
+        driver: dict[str, Any],
+        *,
+        after_epoch: int = 0,
+        lease_seconds: float = 30.0,
+    ) -> int:
         """Record a pipeline run, or take it over; returns the new epoch.
 
         Raises:
+            FencedError: the newest epoch is not ``after_epoch``.
             RecordError: the database cannot be written.
         """
         row = {
             **asdict(info),
             "environment": json.dumps(info.environment, default=str),
-            "status": PipelineRunStatus.SCHEDULED.value,
+            "status": PipelineRunStatus.RUNNING.value,
             "epoch": 1,
             "next_seq": 0,
             "driver": json.dumps(driver),
             "updated_at": time.time(),
+            "lease_seconds": lease_seconds,
         }
         with self._transaction() as cursor:
-            cursor.execute(self._statements.begin, [row[column] for column in PIPELINE_COLUMNS])
-            epoch, _ = cursor.execute(self._statements.position, (info.root_id,)).fetchone()
-        return int(epoch)
+            if after_epoch:
+                marks = (row["driver"], lease_seconds, row["updated_at"], info.root_id, after_epoch)
+                cursor.execute(self._statements.take_over, marks)
+            else:
+                cursor.execute(self._statements.begin, [row[name] for name in PIPELINE_COLUMNS])
+            if cursor.rowcount != 1:
+                raise FencedError(
+                    f"Pipeline run {info.root_id} is driven by somebody else, who was faster."
+                )
+        return after_epoch + 1
+
+    def request_cancel(self, root_id: str, reason: str) -> None:
+        """Let the driver of a pipeline run know that it is to be cancelled.
+
+        Raises:
+            RecordError: the database cannot be written.
+        """
+        with self._transaction() as cursor:
+            cursor.execute(self._statements.request_cancel, (reason, root_id))
 
     def write(self, rows: RowBatch) -> None:
         """Write a batch: all of it or nothing. A batch that was written already is ignored.
 
         Raises:
             FencedError: another driver has taken the pipeline run over.
+            RecordFullError: the disk is full; says whether the batch is written all the same, in
+                the space of the ballast.
+            RecordUnavailableError: not now; it may be tried again with the same batch.
             RecordError: events are missing before it, or the database cannot be written.
         """
-        for seconds in _RETRY_SECONDS:
-            try:
-                self._write(rows)
-            except _TransientError:  # a batch that was written after all is recognised
-                time.sleep(seconds)
-            else:
-                return
-        self._write(rows)
+        try:
+            self._write(rows)
+        except NoSpaceError as error:
+            self._write_in_reserve(rows, error)
+        if self._full is not None:
+            full, self._full = self._full, None
+            if not self._ballast.make():  # else somebody has made room meanwhile
+                raise self._full_error(recorded=True) from full
+
+    def _write_in_reserve(self, rows: RowBatch, found: NoSpaceError) -> None:
+        """Write a batch with what the log can give back, or else in the space of the ballast.
+
+        Most of the ballast is for the end of the pipeline run: what is too large waits in vain.
+        """
+        self._empty_log()
+        with suppress(NoSpaceError):
+            return self._write(rows)
+        if not (self._reserve_is_used or self._ballast.path.exists()):
+            raise found  # who has room to make may be waited for
+        self._bytes_in_reserve -= rows.size
+        if self._bytes_in_reserve < 0:
+            raise self._full_error(recorded=False) from found
+        if self._ballast.free():
+            self._full, self._reserve_is_used = found, True
+        try:
+            self._write(rows)
+        except NoSpaceError as error:
+            raise self._full_error(recorded=False) from error
+
+    def make_room(self) -> None:
+        """Take all that the ballast and the log of a full record can give, for its last batch."""
+        if is_sqlite(self._url):
+            self._ballast.free()
+            self._empty_log()
+
+    def _full_error(self, *, recorded: bool) -> RecordFullError:
+        return RecordFullError(
+            f"No space is left for the record at {self._ballast.record}: the pipeline run was "
+            "ended. Free some and begin anew: LocalRunner(rerun_from=<run id>) takes over what is "
+            "recorded.",
+            recorded=recorded,
+        )
+
+    @property
+    def _ballast(self) -> Ballast:
+        return Ballast(sqlite_path(self._url))
+
+    def _empty_log(self) -> None:
+        """Give back what SQLite's write-ahead log takes up, as far as there is room to do so."""
+        with suppress(RecordError), self._errors_translated():
+            self.open().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _write(self, rows: RowBatch) -> None:
         statements = self._statements
@@ -93,6 +168,7 @@ class SqlWriter:
                 return
             for statement, values in (
                 (statements.artifacts, rows.artifacts),
+                (statements.attempts, rows.attempts),
                 (statements.constants, rows.constants),
                 (statements.functions, rows.functions),
                 (statements.new_runs, rows.new_runs),
@@ -106,7 +182,12 @@ class SqlWriter:
             if rows.status is not None:
                 status, reason, at = rows.status
                 ended_at = at if status in _TERMINAL else None
-                cursor.execute(statements.status, (status, reason, ended_at, rows.root_id))
+                marks = (status, reason, ended_at, rows.root_id, status)
+                cursor.execute(statements.status, marks)
+                if cursor.rowcount != 1:
+                    raise IllegalStateTransitionError(
+                        f"Pipeline run {rows.root_id} has ended, or may not become {status}."
+                    )
 
     def annotate(self, root_id: str, environment: dict[str, Any]) -> None:
         """Replace what is known of a pipeline run's environment."""
@@ -114,29 +195,35 @@ class SqlWriter:
         with self._transaction() as cursor:
             cursor.execute(self._statements.environment, (text, root_id))
 
-    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
-        """The oldest recorded output under a cache key, and the run that computed it."""
-        statement = self._statements.find_output
+    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
+        """The recorded outputs under a cache key, oldest first; see SqlTracker."""
+        statement = self._statements.find_outputs
         with self._errors_translated():
             found = self.open().execute(statement, (cache_key, RunState.RESOLVED.value))
-            row = found.fetchone()
-        return None if row is None else (row[0], ArtifactRef(*row[1:]))
+            rows = found.fetchall()
+        return [(run_id, ArtifactRef(*columns)) for run_id, *columns in rows]
+
+    def count_runs(self, root_id: str) -> int:
+        """How many runs of a pipeline run are recorded."""
+        with self._errors_translated():
+            row = self.open().execute(self._statements.count_runs, (root_id,)).fetchone()
+        return int(row[0])
 
     def open(self) -> Any:
-        """The connection; it is opened unless it is open.
+        """The connection; it is opened unless it is open in this process.
 
         Raises:
             RecordError: the database cannot be reached.
         """
-        if self._connection is None:
-            self._connection = connect(self._url)
+        if self._connection is None or is_of_parent(self._connection):
+            self._connection = connect(self._url, busy_seconds=self._busy_seconds)
         return self._connection
 
     def close(self) -> None:
         """Close the connection; the next use opens one again."""
-        if self._connection is not None:
+        if self._connection is not None and not is_of_parent(self._connection):
             self._connection.close()
-            self._connection = None
+        self._connection = None
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -149,9 +236,7 @@ class SqlWriter:
             yield
         except driver_error(self._url) as error:
             self._drop()
-            # Lost connections, deadlocks, locks: both drivers call these operational.
-            kind = _TransientError if type(error).__name__ in _TRANSIENT else RecordError
-            raise kind(f"Cannot use the record at {display_url(self._url)}: {error}") from error
+            raise explain(error, self._url) from error
 
     def _drop(self) -> None:
         """Forget a connection that may be of no use any more."""

@@ -148,18 +148,53 @@ def test_the_first_driver_has_the_first_epoch(tracker) -> None:
 
 
 def test_who_takes_over_has_the_next_epoch(record) -> None:
-    assert [record.tracker().begin(info()) for _ in range(3)] == [1, 2, 3]
+    assert record.tracker().begin(info()) == 1
+    assert [record.tracker().begin(info(), after_epoch=epoch) for epoch in (1, 2)] == [2, 3]
 
 
 def test_pipeline_runs_have_epochs_of_their_own(record) -> None:
-    assert [record.tracker().begin(info(root)) for root in ("r1", "r2", "r1")] == [1, 1, 2]
+    begun = [("r1", 0), ("r2", 0), ("r1", 1)]
+    epochs = [record.tracker().begin(info(root), after_epoch=epoch) for root, epoch in begun]
+    assert epochs == [1, 1, 2]
+
+
+@pytest.mark.parametrize("after_epoch", [0, 2, 7])
+def test_only_the_newest_driver_can_be_taken_over_from(record, after_epoch: int) -> None:
+    first = record.tracker()
+    first.begin(info())
+    with pytest.raises(FencedError, match="driven by somebody else"):
+        record.tracker().begin(info(), after_epoch=after_epoch)
+    first.record(batch(1, 0, "a"))
+    assert record.events() == [(1, 0, "a")]
+
+
+def test_what_was_never_begun_cannot_be_taken_over(record) -> None:
+    with pytest.raises(FencedError):
+        record.tracker().begin(info(), after_epoch=1)
+
+
+@pytest.mark.parametrize("after_epoch", [0, 1])
+def test_of_several_that_want_to_drive_one_is_first(record, after_epoch: int) -> None:
+    if after_epoch:
+        record.tracker().begin(info())
+    trackers = [record.tracker() for _ in range(4)]
+    outcomes: list[object] = []
+
+    def take(tracker: Any) -> None:
+        try:
+            outcomes.append(tracker.begin(info(), after_epoch=after_epoch))
+        except RecordError as error:
+            outcomes.append(type(error))
+
+    in_threads(*(lambda tracker=tracker: take(tracker) for tracker in trackers))
+    assert sorted(outcomes, key=str) == [after_epoch + 1, *[FencedError] * 3]
 
 
 def test_a_driver_that_was_replaced_is_fenced(record) -> None:
     old, new = record.tracker(), record.tracker()
     first = old.begin(info())
     old.record(batch(first, 0, "a"))
-    second = new.begin(info())
+    second = new.begin(info(), after_epoch=first)
     with pytest.raises(FencedError):
         old.record(batch(first, 1, "b"))
     new.record(batch(second, 0, "c"))
@@ -170,7 +205,7 @@ def test_a_fenced_driver_cannot_repeat_itself_either(record) -> None:
     old, new = record.tracker(), record.tracker()
     first = old.begin(info())
     old.record(batch(first, 0, "a"))
-    new.begin(info())
+    new.begin(info(), after_epoch=first)
     with pytest.raises(FencedError):
         old.record(batch(first, 0, "a"))
     assert record.events() == [(1, 0, "a")]
@@ -290,33 +325,34 @@ def in_threads(*functions: Callable[[], object]) -> None:
 def test_an_output_is_found_by_its_key(tracker) -> None:
     epoch = tracker.begin(info())
     tracker.record(shared(epoch, "a", artifact(1)))
-    assert tracker.find_output("key") == ("a", artifact(1))
-    assert tracker.find_output("other") is None
+    assert tracker.find_outputs("key") == [("a", artifact(1))]
+    assert tracker.find_outputs("other") == []
 
 
 def test_nothing_is_found_in_an_empty_record(tracker) -> None:
     tracker.begin(info())
-    assert tracker.find_output("key") is None
+    assert tracker.find_outputs("key") == []
 
 
-def test_the_oldest_output_is_found(tracker) -> None:
+def test_outputs_are_found_from_the_oldest_on_each_once(tracker) -> None:
     epoch = tracker.begin(info())
     tracker.record(shared(epoch, "z", artifact(1), at=1.0))
     tracker.record(shared(epoch, "a", artifact(2), at=2.0, seq=1))
-    assert tracker.find_output("key") == ("z", artifact(1))
+    tracker.record(shared(epoch, "b", artifact(2), at=3.0, seq=2, original="a"))
+    assert tracker.find_outputs("key") == [("z", artifact(1)), ("a", artifact(2))]
 
 
 def test_the_run_that_computed_an_output_is_named(tracker) -> None:
     epoch = tracker.begin(info())
     tracker.record(shared(epoch, "b", artifact(1), original="first of all"))
-    assert tracker.find_output("key") == ("first of all", artifact(1))
+    assert tracker.find_outputs("key") == [("first of all", artifact(1))]
 
 
 def test_an_output_that_is_not_known_yet_is_not_found(tracker) -> None:
     epoch = tracker.begin(info())
     whole = shared(epoch, "a", artifact(1))
     tracker.record(replace(whole, changes=whole.changes[:2]))
-    assert tracker.find_output("key") is None
+    assert tracker.find_outputs("key") == []
 
 
 def test_outputs_are_found_by_threads_beside_the_one_that_records(tracker) -> None:
@@ -326,14 +362,14 @@ def test_outputs_are_found_by_threads_beside_the_one_that_records(tracker) -> No
 
     def look() -> None:
         for _ in range(20):
-            found.append(tracker.find_output("key"))
+            found.append(tracker.find_outputs("key"))
 
     def write() -> None:
         for seq in range(1, 20):
             tracker.record(batch(epoch, seq, "x"))
 
     in_threads(look, look, write)
-    assert found == [("a", artifact(1))] * 40
+    assert found == [[("a", artifact(1))]] * 40
 
 
 # --- closing

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 import sematic
+from sematic.client import open_record
 from sematic.errors import InvalidOptionError, PipelineRunError
 
 executed: Counter = Counter()
@@ -99,3 +100,55 @@ def test_what_does_not_match_is_refused(future, message):
 def test_an_unknown_run():
     with pytest.raises(ValueError, match="run cannot be found"):
         _rerun("nope", pipeline(1))
+
+
+def _changed_leaf(x: int, factor: int) -> int:
+    return x * factor
+
+
+def _renamed_leaf(y: int) -> int:
+    return y
+
+
+def _extended_leaf(x: int, factor: int = 3) -> int:
+    return x * factor
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        (_changed_leaf, "'factor' is new"),
+        (_renamed_leaf, "'x' is gone, 'y' is new"),
+    ],
+)
+def test_arguments_that_a_function_does_not_take_any_more_are_refused(monkeypatch, now, message):
+    """Its recorded call cannot be executed; who calls it calls it as it is now."""
+    with pytest.raises(PipelineRunError):
+        sematic.LocalRunner(progress="off").run(future := pipeline(1))
+    runs = open_record().runs(future.id)
+    first = next(run for run in runs if run.name == "leaf")
+    _become(monkeypatch, now)
+    with pytest.raises(InvalidOptionError) as caught:
+        _rerun(first.id, pipeline(1))
+    assert f"arguments of {leaf.path} have changed since it was recorded: {message}." in str(
+        caught.value
+    )
+    parent = next(run for run in runs if run.id == first.parent_id)
+    assert f"rerun_from='{parent.id}' ({parent.function_path})" in str(caught.value)
+
+
+def test_a_new_argument_with_a_default_is_no_obstacle(monkeypatch):
+    with pytest.raises(PipelineRunError):
+        sematic.LocalRunner(progress="off").run(future := pipeline(1))
+    first = next(run for run in open_record().runs(future.id) if run.name == "leaf")
+    _become(monkeypatch, _extended_leaf)
+    assert _rerun(first.id, pipeline(1)) > 0
+
+
+def _become(monkeypatch, now) -> None:
+    """Let ``leaf`` be what it is after its module was edited."""
+    edited = sematic.func(now)
+    monkeypatch.delitem(vars(leaf), "input_descriptors", raising=False)  # cached
+    for name, value in vars(edited).items():
+        if name not in ("__name__", "__qualname__", "__module__", "options"):
+            monkeypatch.setitem(vars(leaf), name, value)

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 
 from sematic.errors import RecordError, UnknownSchemaError
+from sematic.settings import load_settings
 from sematic.tracking import connections
 from sematic.tracking.connections import (
     HEAD,
@@ -160,9 +161,12 @@ def test_a_transaction_that_reads_first_takes_the_lock(url) -> None:
 # --- places
 
 
-@pytest.mark.parametrize("bad", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:x.db"])
-def test_a_url_without_a_file_is_refused(bad) -> None:
-    with pytest.raises(RecordError, match=r"names no file\. Write sqlite:////absolute"):
+@pytest.mark.parametrize(
+    "bad", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:x.db", "sqlite:///x.db"]
+)
+def test_a_url_without_an_absolute_path_is_refused(bad) -> None:
+    """A relative one would be another database in every directory, and in every worker."""
+    with pytest.raises(RecordError, match=r"names no absolute path\. Write sqlite:////absolute"):
         connect(bad)
 
 
@@ -170,19 +174,35 @@ def test_urls() -> None:
     assert is_sqlite("sqlite:////a/b.db")
     assert not is_sqlite("postgresql://h/n")
     assert sqlite_path("sqlite:////a/b.db?mode=ro") == Path("/a/b.db")
-    assert display_url("postgresql://me:se@cret@host/name") == "postgresql://me:***@host/name"
+    assert (
+        display_url("postgresql://me:se@cret@host/name") == "postgresql://me:**********@host/name"
+    )
     assert display_url("sqlite:////a/b.db") == "sqlite:////a/b.db"
+
+
+@pytest.mark.parametrize("name", ["what?", "100%", "%41", "a b#c"])
+def test_a_config_directory_may_have_any_name(tmp_path, monkeypatch, name) -> None:
+    directory = tmp_path / name
+    monkeypatch.setenv("SEMATIC_CONFIG_DIR", str(directory))
+    url = load_settings().database_url
+    Database(url).prepare()
+    assert sqlite_path(url) == directory / "sematic.db"
+    assert read_schema_version(url) == HEAD
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (directory / "sematic.db").is_file()
 
 
 def test_a_directory_that_cannot_be_made(tmp_path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RecordError, match=r"Cannot create .*file for the record"):
+    with pytest.raises(RecordError, match=r"Cannot keep the record at .*/file is no directory"):
         connect(f"sqlite:///{tmp_path}/file/record.db")
 
 
 def test_a_file_that_is_no_database(tmp_path) -> None:
     (tmp_path / "record.db").write_bytes(b"something else" * 100)
-    with pytest.raises(RecordError, match=r"Cannot open the record at sqlite.*not a database"):
+    with pytest.raises(
+        RecordError, match=r"record\.db: it is damaged.*not a database.* move it away"
+    ):
         connect(f"sqlite:///{tmp_path}/record.db")
 
 
@@ -204,7 +224,7 @@ def test_an_unreachable_postgres_is_named_without_its_password() -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(RecordError) as caught:
         connect("postgresql://me:secret@127.0.0.1:1/name")
-    assert "postgresql://me:***@127.0.0.1:1/name" in str(caught.value)
+    assert "postgresql://me:**********@127.0.0.1:1/name" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -41,3 +41,24 @@ def test_another_process_with_the_same_number_is_not_taken_for_it():
 
 def test_nothing_is_known_of_other_machines():
     assert is_alive({**describe_process(), "host": "elsewhere.example"}) is None
+
+
+def test_a_number_means_nothing_in_another_container():
+    assert is_alive({**describe_process(), "pid_namespace": "pid:[1]"}) is None
+
+
+def test_a_machine_that_was_restarted_runs_nothing_of_before():
+    """Start times count from the start of the machine: the same one may come again."""
+    described = describe_process()
+    assert is_alive({**described, "boot": "before"}) is (False if described["machine"] else None)
+
+
+def test_another_machine_of_the_same_name_is_not_taken_for_this_one():
+    assert is_alive({**describe_process(), "boot": "other", "machine": "other"}) is None
+
+
+def test_descriptions_of_older_versions_are_understood():
+    described = describe_process()
+    older = {name: described[name] for name in ("host", "pid", "started")}
+    assert is_alive(older) is True
+    assert is_alive({**older, "started": "0"}) is False

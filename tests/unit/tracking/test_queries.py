@@ -14,7 +14,7 @@ import pytest
 import sematic
 from sematic.errors import NotFoundError, UnknownSchemaError
 from sematic.states import PipelineRunStatus, RunState
-from sematic.tracking import queries as module
+from sematic.tracking import liveness, reading
 from sematic.tracking.connections import connect
 from sematic.tracking.queries import Queries, open_queries
 
@@ -211,7 +211,7 @@ class TestShortIds:
             connection.set_trace_callback(asked.append)
             return connection
 
-        monkeypatch.setattr(module, "connect", connect_and_listen)
+        monkeypatch.setattr(reading, "connect", connect_and_listen)
         for resolve in (
             record.resolve_run_id,
             record.resolve_pipeline_run_id,
@@ -283,7 +283,7 @@ class TestLostDrivers:
                 connection.execute("UPDATE pipeline_runs SET status = 'COMPLETE', ended_at = 5")
             return False
 
-        monkeypatch.setattr(module, "is_alive", end)
+        monkeypatch.setattr(liveness, "is_alive", end)
         row = open_record(config_directory).pipeline_run(lost)
         assert (row.status, row.driver_lost) == (PipelineRunStatus.COMPLETE, False)
         assert row.ended_at == 5

@@ -10,8 +10,13 @@ from sematic.tracking import statements, tables
 @pytest.mark.parametrize(
     ("columns", "table", "left_out"),
     [
-        (statements.PIPELINE_COLUMNS, tables.pipeline_runs, {"reason", "ended_at"}),
+        (
+            statements.PIPELINE_COLUMNS,
+            tables.pipeline_runs,
+            {"reason", "ended_at", "heartbeat_at", "cancel_requested_at", "cancel_reason"},
+        ),
         (statements.RUN_COLUMNS, tables.runs, set()),
+        (statements.ATTEMPT_COLUMNS, tables.attempts, set()),
         (statements.INPUT_COLUMNS, tables.run_inputs, set()),
         (statements.CONSTANT_COLUMNS, tables.expression_constants, set()),
         (statements.FUNCTION_COLUMNS, tables.functions, set()),

@@ -3,13 +3,14 @@
 import json
 import pickle
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sematic.errors import FencedError, RecordError
+from sematic.errors import FencedError, IllegalStateTransitionError, RecordError
 from sematic.events import CancelRequested, PipelineMoved, RunCreated, RunMoved
 from sematic.ports import Batch
 from sematic.states import PipelineRunStatus, RunState
@@ -60,24 +61,48 @@ def record(tmp_path: Path) -> Iterator[Record]:
 def test_a_pipeline_run_that_begins(record) -> None:
     assert record.begin() == 1
     row = record.row("pipeline_runs")
-    assert (row["root_id"], row["name"], row["status"]) == (ROOT, "pipeline", "SCHEDULED")
+    assert (row["root_id"], row["name"], row["status"]) == (ROOT, "pipeline", "RUNNING")
     assert (row["epoch"], row["next_seq"], row["ended_at"]) == (1, 0, None)
     assert json.loads(row["driver"]) == DRIVER
     assert json.loads(row["environment"]) == {}
     assert row["created_at"] == 1.0
+    assert row["lease_seconds"] == 30.0
+    assert row["heartbeat_at"] == pytest.approx(time.time(), abs=5)
+    assert (row["cancel_requested_at"], row["cancel_reason"]) == (None, None)
 
 
 def test_a_pipeline_run_that_is_taken_over(record) -> None:
     record.begin()
     record.write(PipelineMoved(1.0, ROOT, PipelineRunStatus.RUNNING))
     other = SqlWriter(record.url)
-    assert other.begin(info(name="other"), {**DRIVER, "pid": 8}) == 2
+    assert other.begin(info(name="other"), {**DRIVER, "pid": 8}, after_epoch=1) == 2
     other.close()
     row = record.row("pipeline_runs")
     assert (row["epoch"], row["next_seq"], row["name"]) == (2, 0, "pipeline")
     assert (row["status"], json.loads(row["driver"])["pid"]) == ("RUNNING", 8)
     with pytest.raises(FencedError, match=r"epoch 2; this one has 1"):
         record.write()
+
+
+def test_who_takes_over_begins_a_lease_of_its_own(record) -> None:
+    record.begin()
+    with sqlite3.connect(record.path) as connection:
+        connection.execute("UPDATE pipeline_runs SET heartbeat_at = 5")
+    record.writer.begin(info(), DRIVER, after_epoch=1, lease_seconds=7.5)
+    row = record.row("pipeline_runs")
+    assert row["lease_seconds"] == 7.5
+    assert row["heartbeat_at"] == pytest.approx(time.time(), abs=5)
+
+
+def test_a_wish_outlives_the_driver(record) -> None:
+    """What was wanted of the one that is gone is wanted of the next one, too."""
+    record.begin()
+    record.writer.request_cancel(ROOT, "Enough.")
+    record.writer.request_cancel(ROOT, "Enough, I said.")
+    record.writer.begin(info(), DRIVER, after_epoch=1)
+    row = record.row("pipeline_runs")
+    assert row["cancel_reason"] == "Enough."
+    assert row["cancel_requested_at"] == pytest.approx(time.time(), abs=5)
 
 
 def test_a_run_from_its_creation_to_its_end(record) -> None:
@@ -146,7 +171,7 @@ def test_a_batch_is_all_or_nothing(record) -> None:
         Batch(ROOT, 1, 0, (CancelRequested(0.0, "x"),), (RunCreated(1.0, call("a")),))
     )
     rows.events.append(("too", "short"))
-    with pytest.raises(RecordError, match="Cannot use the record at sqlite"):
+    with pytest.raises(RecordError, match="Cannot use the record at /"):
         record.writer.write(rows)
     assert record.rows("runs") == record.rows("events") == []
     assert record.row("pipeline_runs")["next_seq"] == 0
@@ -194,3 +219,23 @@ def test_what_was_written_survives_the_writer_unclosed(record, tmp_path) -> None
     record.write(RunCreated(1.0, call("a")))
     assert record.writer.open().in_transaction is False
     assert [row["id"] for row in record.rows("runs")] == ["a"]
+
+
+# --- the status
+
+
+def test_the_first_status_is_that_of_a_pipeline_run_with_a_driver(record) -> None:
+    record.begin()
+    assert record.row("pipeline_runs")["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize("end", ["COMPLETE", "FAILED", "CANCELED"])
+def test_a_pipeline_run_that_has_ended_keeps_its_status(record, end) -> None:
+    record.begin()
+    record.write(PipelineMoved(1.0, ROOT, PipelineRunStatus.RUNNING))
+    record.write(PipelineMoved(2.0, ROOT, PipelineRunStatus(end)))
+    for status in PipelineRunStatus:
+        with pytest.raises(IllegalStateTransitionError, match="has ended"):
+            record.write(PipelineMoved(3.0, ROOT, status))
+    row = record.row("pipeline_runs")
+    assert (row["status"], row["ended_at"], row["next_seq"]) == (end, 2.0, 2)

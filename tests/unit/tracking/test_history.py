@@ -1,0 +1,190 @@
+"""What was recorded of a pipeline run comes back as events, with or without its code."""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sematic
+from sematic.calls import ErrorRecord, Expression, Failed, OutputOf, Select, Succeeded
+from sematic.errors import NotFoundError
+from sematic.events import (
+    CallLost,
+    CancelRequested,
+    DriverChanged,
+    Event,
+    InputsEvaluated,
+    OutputEvaluated,
+    OutputLookedUp,
+    PipelineStarted,
+)
+from sematic.ports import Batch
+from sematic.retry import RetrySettings
+from sematic.shipping import locate_function
+from sematic.states import RunState
+from sematic.tracking.history import read_history, read_recorded_functions
+from sematic.tracking.sql_tracker import SqlTracker
+from tests.builders import (
+    ROOT,
+    artifact,
+    call,
+    ended,
+    error,
+    expanded,
+    info,
+    list_of,
+    real,
+    succeeded,
+)
+from tests.recorded import RecordedPipeline, replay
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/record.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def pipeline(url: str) -> Iterator[RecordedPipeline]:
+    made = RecordedPipeline(url)
+    yield made
+    made.close()
+
+
+SELECTED = Expression((OutputOf("a"), artifact("key"), Select("item", 0, 1)))
+
+# A pipeline run with everything: expansions, expressions, retries, the cache, calls in flight.
+EVENTS: tuple[Event, ...] = (
+    PipelineStarted(1.0, call(ROOT), cache_namespace="main"),
+    expanded(
+        ROOT,
+        [
+            call("a", standalone=True, retry=RetrySettings((ValueError,), 2)),
+            call("b", inputs={"x": SELECTED}),
+            call("c", inputs={"x": artifact("c's")}, cache=True),
+            call("d", needs=["b"], function=real),
+        ],
+        list_of("c", "d"),
+        at=2.0,
+    ),
+    OutputLookedUp(3.0, "c"),
+    ended("a", Failed(error()), at=4.0),
+    succeeded("a", at=5.0, attempt=2),
+    InputsEvaluated(6.0, "b", {"x": artifact("selected")}),
+    succeeded("c", at=7.0),
+    expanded("b", [call("e", parent="b")], OutputOf("e"), at=8.0),
+    succeeded("e", at=9.0),
+)
+
+
+def test_everything_comes_back(url: str, pipeline: RecordedPipeline) -> None:
+    pipeline.record(*EVENTS[:4])
+    pipeline.record(*EVENTS[4:])
+    history = read_history(url, ROOT, function_of=locate_function)
+    assert history == [*EVENTS]
+    assert replay(history)[1] == pipeline.instructions
+
+
+def test_without_the_code_the_same_happens(url: str, pipeline: RecordedPipeline) -> None:
+    """The functions' output types decide what becomes of an output that is passed on."""
+    pipeline.record(*EVENTS)
+    function_of = read_recorded_functions(url, ROOT)
+    state, instructions = replay(read_history(url, ROOT, function_of=function_of))
+    assert list(map(type, instructions)) == list(map(type, pipeline.instructions))
+    for run_id in (ROOT, *"abcde"):
+        assert state.state_of(run_id) is pipeline.state.state_of(run_id)
+    assert state.state_of("b") is RunState.RESOLVED
+    assert [stop.call.run_id for stop in state.active_calls()] == ["d"]
+
+
+def test_an_output_of_another_type_is_not_passed_on_without_the_code_either(
+    url: str, pipeline: RecordedPipeline
+) -> None:
+    pipeline.record(
+        PipelineStarted(1.0, call(ROOT, function=real)),
+        expanded(ROOT, [call("a")], OutputOf("a"), at=2.0),
+        succeeded("a", at=3.0),
+    )
+    function_of = read_recorded_functions(url, ROOT)
+    state, _ = replay(read_history(url, ROOT, function_of=function_of))
+    assert state.state_of(ROOT) is RunState.RAN
+    pipeline.record(OutputEvaluated(4.0, ROOT, artifact("x", type_="float")))
+    state, _ = replay(read_history(url, ROOT, function_of=read_recorded_functions(url, ROOT)))
+    assert state.state_of(ROOT) is RunState.RESOLVED
+
+
+def test_a_function_that_is_only_recorded_says_what_it_was(
+    url: str, pipeline: RecordedPipeline
+) -> None:
+    pipeline.record(*EVENTS)
+    function = read_recorded_functions(url, ROOT)(real.path)
+    assert (function.path, function.source_hash) == (real.path, real.source_hash)
+    assert function.source == real.source
+    assert function.__name__ == "real"
+    with pytest.raises(ImportError, match="it has no code here"):
+        function()
+
+
+def test_all_drivers_count(url: str, pipeline: RecordedPipeline) -> None:
+    pipeline.record(*EVENTS[:2])
+    second = DriverChanged(10.0, 2.0)
+    tracker = SqlTracker(url)
+    epoch = tracker.begin(info(), after_epoch=1)
+    tracker.record(Batch(ROOT, epoch, 0, (second,), ()))
+    tracker.close()
+    assert read_history(url, ROOT, function_of=locate_function) == [*EVENTS[:2], second]
+
+
+def test_artifacts_that_no_run_has_are_there_too(url: str, pipeline: RecordedPipeline) -> None:
+    """What an attempt gives that is not the current one, or that comes when all is ending."""
+    events = (
+        *EVENTS[:2],
+        CallLost(3.0, "a", 1, ErrorRecord("builtins.ValueError", "lost")),
+        ended("a", Succeeded(artifact("of an attempt that is over")), at=4.0),
+        CancelRequested(4.5, "Enough."),
+        expanded("a", [call("z", inputs={"x": artifact("z")})], OutputOf("z"), at=5.0, attempt=2),
+    )
+    pipeline.record(*events)
+    assert read_history(url, ROOT, function_of=locate_function) == [*events]
+
+
+def test_a_pipeline_run_of_which_nothing_is_recorded(url: str, pipeline: RecordedPipeline) -> None:
+    with pytest.raises(NotFoundError, match="Nothing is recorded"):
+        read_history(url, ROOT, function_of=locate_function)
+
+
+def test_a_function_that_is_gone_is_told_of(url: str, pipeline: RecordedPipeline) -> None:
+    def gone(path: str) -> sematic.Function[..., object]:
+        raise ImportError(path)
+
+    pipeline.record(*EVENTS[:1])
+    with pytest.raises(ImportError, match="integer"):
+        read_history(url, ROOT, function_of=gone)
+
+
+def test_no_code_is_imported_where_there_is_none(
+    url: str, pipeline: RecordedPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.record(*EVENTS)
+    monkeypatch.setitem(sys.modules, "tests.builders", None)  # importing it would raise
+    function_of = read_recorded_functions(url, ROOT)
+    assert len(read_history(url, ROOT, function_of=function_of)) == len(EVENTS)
+
+
+@pytest.mark.slow
+def test_ten_thousand_calls_are_read_in_a_second(url: str, pipeline: RecordedPipeline) -> None:
+    ids = [f"{number:032x}" for number in range(10_000)]
+    calls = [call(id_, inputs={"x": artifact(id_)}) for id_ in ids]
+    pipeline.record(
+        PipelineStarted(1.0, call(ROOT)),
+        expanded(ROOT, calls, list_of(*ids)),
+        *(succeeded(id_) for id_ in ids),
+    )
+    began = time.process_time()
+    history = read_history(url, ROOT, function_of=read_recorded_functions(url, ROOT))
+    assert time.process_time() - began < 1.0
+    assert len(history) == 10_002
