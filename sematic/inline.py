@@ -2,11 +2,15 @@
 
 import queue
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
 
-from sematic.calls import ErrorRecord
+from sematic.calls import ErrorRecord, Failed
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.execution import CallInterrupted, execute_call
+from sematic.interruption import Interruption
 from sematic.ports import ArtifactStore, Clock
+from sematic.run_processes import end_processes
 
 _INTERRUPTED = ErrorRecord(
     type="sematic.errors.CancellationError", message="The call was interrupted."
@@ -18,6 +22,9 @@ class InlineExecutor:
 
     That thread is the user's own, usually the main one, so signals, debuggers, notebooks and
     libraries that are bound to a thread work as in plain Python.
+
+    Attributes:
+        left: whether that thread was told to :meth:`leave`; no call executes any more.
     """
 
     def __init__(self, store: ArtifactStore, clock: Clock) -> None:
@@ -26,76 +33,105 @@ class InlineExecutor:
         self._queue: queue.SimpleQueue[tuple[StartCall, Callable[[Event], None]] | None] = (
             queue.SimpleQueue()
         )
-        self._interruptible = _Interruptible()
-        # Written by the engine's thread, read by the working one.
-        self._stopped: set[tuple[str, int]] = set()
+        # C code may be waiting for a child process.
+        self._interruption = Interruption(lambda key: end_processes(run_ids=[key[0]]))
+        self.left = False
 
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
         """Queue a call for the working thread."""
         self._queue.put((start, report))
+        if self.left:
+            self._take_back_all()
 
     def stop(self, stop: StopCall) -> None:
-        """Take a queued call back. One that executes is left to finish, see :meth:`interrupt`."""
-        self._stopped.add((stop.call.run_id, stop.attempt))
+        """Take a queued call back, or interrupt one that executes, until it is over.
+
+        In the main thread whatever it waits for ends at once; in any other, and where C code runs,
+        the call ends as soon as it executes Python again.
+        """
+        self._interruption.stop((stop.call.run_id, stop.attempt))
 
     def close(self) -> None:
         """Let :meth:`work` return."""
         self._queue.put(None)
 
     def work(self) -> None:
-        """Execute calls in the calling thread until :meth:`close`."""
-        while (item := self._queue.get()) is not None:
-            start, report = item
-            try:
-                stopped = (start.call.run_id, start.attempt) in self._stopped
-                event = self._lost(start) if stopped else self._execute(start)
-            except BaseException:  # a signal handler of the user's; nobody may wait for the call
-                report(self._lost(start))
-                raise
-            report(event)
+        """Execute calls in the calling thread until :meth:`close`.
 
-    def interrupt(self) -> None:
-        """End the call that executes now, if any. Only from the working thread: a signal handler.
+        Raises:
+            KeyboardInterrupt: after :meth:`leave`.
+        """
+        try:
+            with self._interruption.in_this_thread():
+                while not self.left and (item := self._queue.get()) is not None:
+                    self._work_on(*item)
+        finally:
+            if self.left:
+                self._take_back_all()
+        if self.left:
+            raise KeyboardInterrupt
+
+    def _work_on(self, start: StartCall, report: Callable[[Event], None]) -> None:
+        try:
+            event = self._execute(start)
+        except BaseException:  # a signal handler of the user's: nobody may wait for it
+            report(self._lost(start))
+            raise
+        report(event)
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """End the call that executes now, if any. Only from a signal handler, with its frame.
 
         Raises:
             CallInterrupted: into the user code that the signal found.
         """
-        self._interruptible.interrupt()
+        self._interruption.interrupt(frame)
+
+    def leave(self, frame: FrameType | None) -> None:
+        """Let :meth:`work` raise KeyboardInterrupt. Only from a signal handler, with its frame.
+
+        Raises:
+            KeyboardInterrupt: into the call that executes, if any.
+        """
+        self.left = True
+        self._queue.put(None)
+        self._interruption.leave(frame)
+
+    def _take_back_all(self) -> None:
+        """Report every queued call as lost, so that nobody waits for it."""
+        with suppress(queue.Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    start, report = item
+                    report(self._lost(start))
 
     def _execute(self, start: StartCall) -> Event:
         call, attempt = start.call, start.attempt
-        started_at = self._clock()
+        key = (call.run_id, attempt)
+        interruption = self._interruption
+        interruption.begin(key)
         try:
+            if self.left or interruption.is_unwanted(key):
+                return self._lost(start)
+            started_at = self._clock()
             outcome = execute_call(
                 call,
                 start.inputs,
                 store=self._store,
                 attempt=attempt,
-                interruptible=self._interruptible,
+                interruptible=interruption,
             )
+            ended_at = self._clock()
+            if isinstance(outcome, Failed) and interruption.is_unwanted(key):
+                return self._lost(start)  # user code made another exception of the interruption
         except CallInterrupted:
             return self._lost(start)
-        ended_at = self._clock()
+        finally:
+            interruption.end()
         return CallEnded(
             ended_at, call.run_id, attempt, outcome, started_at=started_at, ended_at=ended_at
         )
 
     def _lost(self, start: StartCall) -> CallLost:
         return CallLost(self._clock(), start.call.run_id, start.attempt, _INTERRUPTED)
-
-
-class _Interruptible:
-    """Armed for as long as user code runs, so that nothing of ours is interrupted half-way."""
-
-    def __init__(self) -> None:
-        self._armed = False
-
-    def __enter__(self) -> None:
-        self._armed = True
-
-    def __exit__(self, *exception: object) -> None:
-        self._armed = False
-
-    def interrupt(self) -> None:
-        if self._armed:  # and stays so: user code may swallow the first one
-            raise CallInterrupted

@@ -1,17 +1,22 @@
 """Which call is executing: ``sematic.context()`` and what the package itself keeps of it."""
 
+import mmap
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from sematic.errors import NotInSematicFuncError
 from sematic.future import Future
+from sematic.snapshots import Snapshots
 
-_RUN_ID = "SEMATIC_RUN_ID"
-_ROOT_ID = "SEMATIC_ROOT_ID"
+RUN_ID = "SEMATIC_RUN_ID"
+ROOT_ID = "SEMATIC_ROOT_ID"
+"""The ids of the executing call, in the environment of processes that it starts."""
+FORK_MARK = "sematic-run:"
+"""With root id and run id behind it, the name of a mapping in processes that were only forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class ExecutingCall:
         created_futures: made by the thread that executes it.
         stray_futures: made meanwhile by threads of which it is not known what they work for.
         thread_id: of the thread that executes it.
+        snapshots: of the arguments of the calls that it makes.
     """
 
     context: SematicContext
@@ -43,6 +49,7 @@ class ExecutingCall:
     created_futures: list[Future] = field(default_factory=list)
     stray_futures: list[Future] = field(default_factory=list)
     thread_id: int = field(default_factory=threading.get_ident)
+    snapshots: Snapshots = field(default_factory=Snapshots)
 
 
 _current: ContextVar[ExecutingCall | None] = ContextVar("sematic_executing_call", default=None)
@@ -98,6 +105,13 @@ def note_created(future: Future) -> None:
         call.stray_futures.append(future)
 
 
+def take_snapshots(arguments: dict[str, object]) -> dict[str, object]:
+    """The arguments of a call as they are now: no later change to them reaches it."""
+    call = _current.get()
+    snapshots = Snapshots() if call is None else call.snapshots
+    return {name: snapshots.take(value) for name, value in arguments.items()}
+
+
 def context() -> SematicContext:
     """The ids of the run that is being executed, and of its pipeline run.
 
@@ -109,7 +123,7 @@ def context() -> SematicContext:
     call = likely_call()
     if call is not None:
         return call.context
-    run_id, root_id = os.environ.get(_RUN_ID), os.environ.get(_ROOT_ID)
+    run_id, root_id = os.environ.get(RUN_ID), os.environ.get(ROOT_ID)
     if run_id and root_id and not _executing and os.getpid() != _owner_pid:
         return SematicContext(run_id=run_id, root_id=root_id)
     raise NotInSematicFuncError(
@@ -119,15 +133,41 @@ def context() -> SematicContext:
 
 
 _owner_pid: int | None = None
+_inherited: dict[str, str] = {}
 
 
 def _show_child_processes() -> None:
     """Leave the ids in the environment while just one call executes in this process."""
-    global _owner_pid  # noqa: PLW0603 - the environment that it guards is as global
+    global _owner_pid, _inherited  # noqa: PLW0603 - the environment that it guards is as global
     if len(_executing) == 1:
+        if _owner_pid is None:  # this process itself may have been started by a function
+            _inherited = {n: os.environ[n] for n in (RUN_ID, ROOT_ID) if n in os.environ}
         _owner_pid = os.getpid()
-        os.environ[_RUN_ID] = _executing[0].context.run_id
-        os.environ[_ROOT_ID] = _executing[0].context.root_id
+        os.environ[RUN_ID] = _executing[0].context.run_id
+        os.environ[ROOT_ID] = _executing[0].context.root_id
     else:
-        os.environ.pop(_RUN_ID, None)
-        os.environ.pop(_ROOT_ID, None)
+        for name in (RUN_ID, ROOT_ID):
+            os.environ.pop(name, None)
+        os.environ.update(_inherited)
+
+
+def _mark_fork() -> None:
+    """Let a forked child be known from outside, where its environment cannot be changed any more.
+
+    Its own children inherit the mapping as long as they are forked; others have the environment.
+    """
+    call = likely_call()
+    if call is None or not hasattr(os, "memfd_create"):  # Linux has it
+        return
+    context = call.context
+    with suppress(OSError, ValueError):  # a mark is no reason to fail
+        descriptor = os.memfd_create(f"{FORK_MARK}{context.root_id}:{context.run_id}")
+        try:
+            os.ftruncate(descriptor, 1)
+            _fork_marks.append(mmap.mmap(descriptor, 1))
+        finally:
+            os.close(descriptor)
+
+
+_fork_marks: list[mmap.mmap] = []
+os.register_at_fork(after_in_child=_mark_fork)

@@ -2,6 +2,7 @@
 in tests/contract."""
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -92,7 +93,6 @@ def test_a_queued_call_can_be_taken_back(executor, store, reports) -> None:
     @sematic.func
     def first() -> None:
         executor.stop(StopCall(second_call, 1))
-        executor.stop(StopCall(first_call, 1))  # this one executes: it is left to finish
         executed.append(1)
 
     @sematic.func
@@ -125,7 +125,7 @@ def test_an_interrupted_call_is_lost(run, executor) -> None:
     after: list[int] = []
 
     def interrupted() -> None:
-        executor.interrupt()
+        executor.interrupt(sys._getframe())
         after.append(1)
 
     def fine() -> None: ...
@@ -138,7 +138,7 @@ def test_an_interrupted_call_is_lost(run, executor) -> None:
 
 
 def test_an_interrupt_between_two_calls_does_nothing(executor) -> None:
-    executor.interrupt()
+    executor.interrupt(sys._getframe())
 
 
 def test_an_interrupt_that_was_swallowed_does_not_protect_from_the_next(run, executor) -> None:
@@ -146,10 +146,60 @@ def test_an_interrupt_that_was_swallowed_does_not_protect_from_the_next(run, exe
 
     def stubborn() -> None:
         with contextlib.suppress(BaseException):
-            executor.interrupt()
-        executor.interrupt()
+            executor.interrupt(sys._getframe())
+        executor.interrupt(sys._getframe())
         after.append(1)
 
     (event,) = run(stubborn)
     assert isinstance(event, CallLost)
     assert after == []
+
+
+# --- leaving
+
+
+def test_leaving_takes_back_every_call(executor, store, reports) -> None:
+    executed: list[str] = []
+
+    @sematic.func
+    def first() -> None:
+        with contextlib.suppress(BaseException):
+            executor.leave(sys._getframe())
+        executed.append("first")
+        executor.start(StartCall(third_call, {}, 1), reports.append)
+        raise ValueError
+
+    @sematic.func
+    def other(name: str) -> None:
+        executed.append(name)
+
+    calls = [build_root_call(f, store) for f in (first(), other("second"))]
+    third_call = build_root_call(other("third"), store)
+    for call in calls:
+        executor.start(StartCall(call, {}, 1), reports.append)
+    with pytest.raises(KeyboardInterrupt):
+        executor.work()
+    executor.start(StartCall(calls[1], {}, 2), reports.append)
+    assert executed == ["first"]
+    assert [type(report) for report in reports] == [CallLost] * 4
+
+
+def test_leaving_breaks_a_call_off(executor, store, reports) -> None:
+    executed: list[int] = []
+
+    @sematic.func
+    def leaves() -> None:
+        executor.leave(sys._getframe())
+        executed.append(1)
+
+    executor.start(StartCall(build_root_call(leaves(), store), {}, 1), reports.append)
+    with pytest.raises(KeyboardInterrupt):
+        executor.work()
+    assert executed == []
+    assert [type(report) for report in reports] == [CallLost]
+
+
+def test_leaving_where_nothing_executes(executor) -> None:
+    executor.leave(sys._getframe())
+    with pytest.raises(KeyboardInterrupt):
+        executor.work()

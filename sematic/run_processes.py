@@ -1,0 +1,133 @@
+"""The processes that the functions of a pipeline run have started, and their end."""
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sematic.processes import (
+    GRACE_SECONDS,
+    end_all,
+    load_psutil,
+    own_processes,
+    read_environment,
+)
+from sematic.run_context import FORK_MARK, ROOT_ID, RUN_ID
+
+Mark: TypeAlias = tuple[str, str]
+"""Root id and run id."""
+
+_FORKED = re.compile(FORK_MARK.encode() + rb"([^\s:]+):([^\s:]+)")
+# Serves all of the process that has started it, and ends with it: multiprocessing's and loky's.
+_SHARED = "resource_tracker import main"
+_PROC = Path("/proc")
+
+
+def end_processes(
+    *,
+    run_ids: Collection[str] = (),
+    root_id: str | None = None,
+    grace: float = GRACE_SECONDS,
+) -> list[int]:
+    """End every process of this machine that some runs, or a whole pipeline run, have started.
+
+    Children, their children, those in sessions of their own and daemons; of functions that
+    execute inline or standalone. First by SIGTERM, then by SIGKILL. Takes a millisecond or two
+    where there is none. Never ended are this process and those that it descends from, processes
+    of other users, Ray's own, and what other pipeline runs have started. What a process starts
+    while functions of two pipeline runs execute in it at a time is nobody's, unless it is forked.
+
+    Args:
+        run_ids: of runs, in whatever attempt.
+        root_id: of a pipeline run.
+        grace: seconds between the two signals.
+
+    Returns:
+        The ids of processes that cannot be ended.
+    """
+    ids = frozenset(run_ids) | ({root_id} if root_id else frozenset())
+    if not ids or not _may_have_any(ids):
+        return []
+    return end_all(lambda: _started_by(ids), grace=grace)
+
+
+def _may_have_any(ids: frozenset[str]) -> bool:
+    """Whether a process of this user carries one of these ids. Does without psutil, on Linux."""
+    if not (_PROC / "self" / "environ").exists():
+        return True
+    wanted = [identifier.encode() for identifier in ids]
+    return any(
+        identifier in text
+        for pid in _numbers_in_proc()
+        for text in (_read(f"/proc/{pid}/environ"), _read_mappings(pid))
+        for identifier in wanted
+    )
+
+
+def _numbers_in_proc() -> Iterator[int]:
+    user, this = os.getuid(), os.getpid()
+    for entry in os.scandir(_PROC):
+        with suppress(OSError):
+            if entry.name.isdigit() and int(entry.name) != this and entry.stat().st_uid == user:
+                yield int(entry.name)
+
+
+def _started_by(ids: frozenset[str]) -> list[Any]:
+    marks = {process: _read_marks(process) for process in own_processes()}
+    found = [p for p, its in marks.items() if any(not ids.isdisjoint(mark) for mark in its)]
+    # Who has emptied or overwritten its environment is known by its parents.
+    strays = [process for process, its in marks.items() if not its]
+    found += _descendants({process.pid for process in found}, strays)
+    return [process for process in found if not _is_shared(process)]
+
+
+def _read_marks(process: Any) -> set[Mark]:
+    environment = read_environment(process)
+    forked = _FORKED.findall(_read_mappings(process.pid))
+    marks = {(root_id.decode(), run_id.decode()) for root_id, run_id in forked}
+    root_id, run_id = environment.get(ROOT_ID), environment.get(RUN_ID)
+    return marks | {(root_id, run_id)} if root_id and run_id else marks
+
+
+def _read_mappings(pid: int) -> bytes:
+    """What a process has mapped, if it runs Python: others that are forked soon execute another."""
+    with suppress(OSError):
+        program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        if program.startswith("python") or program == os.path.basename(_own_program()):
+            return _read(f"/proc/{pid}/maps")
+    return b""
+
+
+def _own_program() -> str:
+    return os.readlink("/proc/self/exe")
+
+
+def _read(path: str) -> bytes:
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read()
+    return b""
+
+
+def _descendants(ancestors: set[int], processes: Iterable[Any]) -> list[Any]:
+    parents = {process: _parent(process) for process in processes}
+    known = set(ancestors)
+    found: list[Any] = []
+    while new := [p for p, parent in parents.items() if parent in known and p.pid not in known]:
+        found += new
+        known |= {process.pid for process in new}
+    return found
+
+
+def _parent(process: Any) -> int | None:
+    with suppress(load_psutil().Error):
+        parent: int = process.ppid()
+        return parent
+    return None
+
+
+def _is_shared(process: Any) -> bool:
+    with suppress(load_psutil().Error):
+        return any(_SHARED in part for part in process.cmdline())
+    return False

@@ -1,0 +1,234 @@
+"""Ctrl-C and SIGTERM, as they reach a script: the first cancels, a second Ctrl-C leaves at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sematic.client import open_record
+from tests.acceptance.programs import ROOT
+
+_BEGINNING = """
+import signal, sys, threading, time
+import sematic
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGURG)
+BEFORE = [signal.getsignal(number) for number in NUMBERS]
+
+def run(future):
+    try:
+        return sematic.LocalRunner(progress="off").run(future)
+    finally:
+        restored = [signal.getsignal(number) for number in NUMBERS] == BEFORE
+        print("restored" if restored else "changed", flush=True)
+
+def ready():
+    print("ready", flush=True)
+"""
+
+_SLEEPS = """
+@sematic.func
+def work() -> int:
+    ready()
+    time.sleep(60)
+    return 1
+
+run(work())
+"""
+
+_CLEANS_UP = """
+@sematic.func
+def work() -> int:
+    ready()
+    try:
+        time.sleep(60)
+    finally:
+        print("cleaning up", flush=True)
+        time.sleep(60)
+    return 1
+
+run(work())
+"""
+
+_STORES = """
+class Slow:
+    def __reduce__(self):
+        ready()
+        time.sleep(60)
+
+@sematic.func
+def work() -> object:
+    return Slow()
+
+run(work())
+"""
+
+_HANGS_WHEN_IT_CLOSES = """
+from sematic.engine import Engine
+from sematic.execution import build_root_call
+from sematic.ports import PipelineRunInfo
+from sematic.testing import ManualExecutor, MemoryStore, MemoryTracker
+
+class Stuck(ManualExecutor):
+    def start(self, start, report):
+        ready()
+        super().start(start, report)
+
+    def close(self):
+        print("closing", flush=True)
+        time.sleep(60)
+
+@sematic.func(standalone=True)
+def work() -> int:
+    return 1
+
+future, store = work(), MemoryStore()
+engine = Engine(
+    store=store, tracker=MemoryTracker(), standalone=Stuck(time.time), clock=time.time
+)
+info = PipelineRunInfo(future.id, "work", "work", "None", time.time(), "0")
+try:
+    engine.run(build_root_call(future, store), info)
+finally:
+    print("left", flush=True)
+"""
+
+_IN_A_THREAD = """
+@sematic.func
+def work() -> int:
+    ready()
+    time.sleep(0.5)
+    return 1
+
+ended = threading.Event()
+
+def work_there():
+    print(run(work()), flush=True)
+    ended.set()
+
+threading.Thread(target=work_there).start()
+try:
+    ended.wait()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+ended.wait()
+"""
+
+
+class Script:
+    """A Python program that is sent signals."""
+
+    def __init__(self, path: Path, code: str) -> None:
+        path.write_text(_BEGINNING + code)
+        self.process = subprocess.Popen(
+            [sys.executable, str(path)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def expect(self, line: str) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == f"{line}\n"
+
+    def send(self, number: int) -> None:
+        time.sleep(0.1)  # it sleeps by now
+        self.process.send_signal(number)
+
+    def read_errors_until(self, text: str) -> None:
+        assert self.process.stderr is not None
+        while text not in (line := self.process.stderr.readline()):
+            assert line, f"{text!r} was never written"
+
+    def end(self, seconds: float) -> tuple[str, str]:
+        """What it still writes; raises TimeoutExpired if it is not gone in time."""
+        return self.process.communicate(timeout=seconds)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[object]:
+    started: list[Script] = []
+
+    def start(code: str) -> Script:
+        started.append(Script(tmp_path / "program.py", code))
+        started[-1].expect("ready")
+        return started[-1]
+
+    yield start
+    for program in started:
+        program.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_cancels_and_says_so(script, number) -> None:
+    program = script(_SLEEPS)
+    program.send(number)
+    output, errors = program.end(5)
+    assert output == "restored\n"
+    said = [line for line in errors.splitlines() if "Canceling the pipeline run" in line]
+    assert len(said) == 1
+    assert "Ctrl-C leaves at once" in said[0]
+    assert errors.endswith(f"CancellationError: Canceled by {number.name}.\n")
+    assert program.process.returncode == 1
+    (run,) = open_record().pipeline_runs()
+    assert run.status.value == "CANCELED"
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_what_is_being_canceled(script, first) -> None:
+    program = script(_CLEANS_UP)
+    program.send(first)
+    program.expect("cleaning up")
+    program.send(signal.SIGINT)
+    output, errors = program.end(2)
+    assert output == "restored\n"
+    assert errors.endswith("\nKeyboardInterrupt\n")
+    assert program.process.returncode == -signal.SIGINT
+
+
+def test_sigterm_twice_is_a_cancel(script) -> None:
+    program = script(_CLEANS_UP)
+    program.send(signal.SIGTERM)
+    program.expect("cleaning up")
+    program.send(signal.SIGTERM)
+    output, errors = program.end(5)
+    assert output == "restored\n"
+    assert errors.endswith("CancellationError: Canceled by SIGTERM.\n")
+
+
+def test_leaving_while_a_value_is_stored(script) -> None:
+    program = script(_STORES)
+    program.send(signal.SIGINT)
+    program.read_errors_until("Canceling the pipeline run.")
+    program.send(signal.SIGINT)
+    output, errors = program.end(2)
+    assert output == "restored\n"
+    assert errors.endswith("\nKeyboardInterrupt\n")
+
+
+def test_leaving_while_an_executor_hangs(script) -> None:
+    program = script(_HANGS_WHEN_IT_CLOSES)
+    program.send(signal.SIGINT)
+    program.read_errors_until("Canceling the pipeline run.")
+    program.send(signal.SIGINT)
+    output, errors = program.end(2)
+    assert output == "closing\nleft\n"
+    assert errors.endswith("\nKeyboardInterrupt\n")
+
+
+def test_in_another_thread_signals_are_not_ours(script) -> None:
+    program = script(_IN_A_THREAD)
+    program.send(signal.SIGINT)
+    output, errors = program.end(5)
+    assert output == "interrupted\nrestored\n1\n"
+    assert errors == ""

@@ -1,0 +1,26 @@
+"""What stands between executors and the engine where processes are to end too."""
+
+import queue
+from typing import Any
+
+from sematic import leftovers
+from sematic.events import CallLost, StopCall
+from sematic.leftovers import Leftovers
+from tests.builders import call, error
+
+
+def test_where_processes_cannot_be_ended_the_attempt_is_reported_all_the_same(monkeypatch) -> None:
+    """In a thread of its own: a warning that is an error would end it, and nobody would hear."""
+
+    def fail(**_: object) -> list[int]:
+        raise OSError("no /proc")
+
+    monkeypatch.setattr(leftovers, "end_processes", fail)
+    events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    told: list[str] = []
+    made = Leftovers("root", events.put, warn=told.append)
+    made.expect(StopCall(call("a"), 1))
+    lost = CallLost(1.0, "a", 1, error("stopped"))
+    made.report(lost)
+    assert events.get(timeout=10) is lost
+    assert told == ["Processes could not be ended: OSError('no /proc')"]
