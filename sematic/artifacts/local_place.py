@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sematic.artifacts.identity import Hashing, iter_pieces
 from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactError
@@ -15,24 +16,31 @@ from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactE
 # Shorter files are read: a mapping holds a file descriptor for as long as the value lives.
 _MAP_FROM = 256 * 1024
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_ELSEWHERE = "set SEMATIC_ARTIFACTS_URI to another location"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 class LocalPlace:
     """A directory with the file ``ab/cdef...`` for the artifact ``abcdef...``.
 
-    A file appears complete under its name or not at all, and never changes.
+    A file appears complete under its name or not at all, and nobody of us changes it. Somebody
+    else, or the disk, may: a file is trusted if it was found right here and not touched since.
     """
 
-    def __init__(self, root: Path, *, fsync: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, fsync: bool = False, trusted_from: float | None = None
+    ) -> None:
         """Nothing is created before the first write.
 
         Args:
             root: the directory.
             fsync: whether what was written survives a power loss from the moment it is there.
+            trusted_from: seconds since the epoch; long files that were written since are right.
         """
         self._root = root
         self._fsync = fsync
+        self._trusted_from = trusted_from
+        self._trusted: dict[str, _Stamp] = {}  # of long files only: short ones cost nothing
 
     @property
     def name(self) -> str:
@@ -52,8 +60,34 @@ class LocalPlace:
         except OSError as error:
             raise self._failure("look for", error) from error
 
+    def is_trusted(self, artifact_id: str) -> bool:
+        """Whether a file is right without a look at its bytes; never of a short one."""
+        stamp = self._stamp(artifact_id)
+        if stamp is None:
+            return False
+        if self._trusted_from is not None and stamp.mtime >= self._trusted_from:
+            return True
+        return self._trusted.get(artifact_id) == stamp
+
+    def trust(self, artifact_id: str) -> None:
+        """Take it that a file is right for as long as nobody touches it."""
+        if (stamp := self._stamp(artifact_id)) is not None:
+            self._trusted[artifact_id] = stamp
+
+    def _stamp(self, artifact_id: str) -> "_Stamp | None":
+        """What changes with the bytes of a long file."""
+        try:
+            status = self.path(artifact_id).stat()
+        except OSError:
+            return None
+        if status.st_size < _MAP_FROM:
+            return None
+        return _Stamp(status.st_mtime, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+
     def write(self, segments: Sequence[memoryview], hashing: Hashing) -> str:
         """Keep a file and return its id. If it is there already, only its age is renewed.
+
+        One that is there, but damaged, is replaced.
 
         Raises:
             ArtifactError: there is no space, or no permission to write.
@@ -61,10 +95,11 @@ class LocalPlace:
         size = sum(len(segment) for segment in segments)
         temporary = self._root / f".writing-{os.getpid()}-{secrets.token_hex(8)}"
         try:
-            if not self._renew_known(hashing, size):
+            if not self._renew_known(hashing, segments, size):
                 self._root.mkdir(parents=True, exist_ok=True)
                 if self._fill(temporary, segments, hashing=hashing, size=size):
-                    self._publish(temporary, hashing.wait(), size)
+                    self._publish(temporary, hashing.wait(), segments, size)
+                self.trust(hashing.wait())
             return hashing.wait()
         except OSError as error:
             raise self._failure("write to", error) from error
@@ -84,7 +119,7 @@ class LocalPlace:
             for piece in iter_pieces(segments):
                 if not known and hashing.id_if_known is not None:
                     known = True  # hashing is faster than writing: it tells in time
-                    if self._renew_known(hashing, size):
+                    if self._renew_known(hashing, segments, size):
                         return False
                 _write_all(descriptor, piece)
             if self._fsync:
@@ -93,8 +128,10 @@ class LocalPlace:
             os.close(descriptor)
         return True
 
-    def _publish(self, temporary: Path, artifact_id: str, size: int) -> None:
-        if self._renew(artifact_id, size):
+    def _publish(
+        self, temporary: Path, artifact_id: str, segments: Sequence[memoryview], size: int
+    ) -> None:
+        if self._renew(artifact_id, segments, size):
             return
         path = self.path(artifact_id)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,15 +140,18 @@ class LocalPlace:
             for folder in (path.parent, self._root):
                 _sync_folder(folder)
 
-    def _renew_known(self, hashing: Hashing, size: int) -> bool:
-        return hashing.id_if_known is not None and self._renew(hashing.id_if_known, size)
+    def _renew_known(self, hashing: Hashing, segments: Sequence[memoryview], size: int) -> bool:
+        artifact_id = hashing.id_if_known
+        return artifact_id is not None and self._renew(artifact_id, segments, size)
 
-    def _renew(self, artifact_id: str, size: int) -> bool:
-        """Whether the whole file is there; if so, its age starts anew."""
+    def _renew(self, artifact_id: str, segments: Sequence[memoryview], size: int) -> bool:
+        """Whether the whole file is there, undamaged; if so, its age starts anew."""
         path = self.path(artifact_id)
         if not self.has(artifact_id, size):
             return False
         try:
+            if not self.is_trusted(artifact_id) and not _holds(path, segments):
+                return False
             os.utime(path)
         except FileNotFoundError:
             return False
@@ -152,12 +192,29 @@ class LocalPlace:
     def _failure(self, action: str, error: OSError) -> ArtifactError:
         start = f"Cannot {action} the artifact store {self.name}"
         if error.errno in _NO_SPACE:
-            return ArtifactError(f"{start}: no space left. Free some, or use another location.")
+            return ArtifactError(f"{start}: no space left. Free some, or {_ELSEWHERE}.")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return ArtifactError(
-                f"{start}: {error.strerror}. Get the permission, or use another location."
-            )
+            return ArtifactError(f"{start}: {error.strerror}. Get the permission, or {_ELSEWHERE}.")
         return ArtifactError(f"{start}: {error}")
+
+
+class _Stamp(NamedTuple):
+    """A file as it was: what tells that its bytes may have changed."""
+
+    mtime: float
+    inode: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+def _holds(path: Path, segments: Sequence[memoryview]) -> bool:
+    """Whether a file of the right size is made of just these bytes."""
+    with path.open("rb", buffering=0) as file:
+        for piece in iter_pieces(segments):
+            found = bytearray(len(piece))
+            if not _fill_from(file.fileno(), memoryview(found)) or found != piece:
+                return False
+    return True
 
 
 def _write_all(descriptor: int, piece: memoryview) -> None:
@@ -181,13 +238,19 @@ def _load(descriptor: int, size: int) -> memoryview:
             if error.errno not in _NO_DESCRIPTORS:
                 raise
     memory = memoryview(bytearray(size))
-    done = 0
-    while done < size:
-        count = os.readv(descriptor, [memory[done:]])
-        if count == 0:
-            raise OSError(errno.EIO, "the file became shorter while it was read")
-        done += count
+    if not _fill_from(descriptor, memory):
+        raise OSError(errno.EIO, "the file became shorter while it was read")
     return memory
+
+
+def _fill_from(descriptor: int, memory: memoryview) -> bool:
+    """Read on until ``memory`` is full; ``False`` if the file ends before."""
+    while memory:
+        count = os.readv(descriptor, [memory])
+        if count == 0:
+            return False
+        memory = memory[count:]
+    return True
 
 
 def _map(descriptor: int, size: int) -> mmap.mmap:

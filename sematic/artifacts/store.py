@@ -1,5 +1,6 @@
 """FileSystemStore: values in, references out, and back."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,24 @@ class FileSystemStore:
     value needs is loaded when the first one like it comes.
     """
 
-    def __init__(self, location: str | Path, *, fsync: bool = False) -> None:
+    def __init__(
+        self, location: str | Path, *, fsync: bool = False, trusted_from: float | None = None
+    ) -> None:
         """Nothing is created or connected to before it is needed.
 
         Args:
             location: a directory, or a URI that Arrow understands, e.g. ``s3://bucket/folder``.
             fsync: whether files survive a power loss from the moment that ``put`` returns;
                 directories only.
+            trusted_from: seconds since the epoch. Files of a directory that are long enough to be
+                mapped, and were written since, are not compared with their ids when they are read:
+                for one pipeline run, between whose functions that would cost as much as writing.
         """
         self._location = str(location)
         if "://" not in self._location:
             self._location = str(Path(location).expanduser().absolute())
         self._fsync = fsync
+        self._trusted_from = trusted_from
         self._opened: Place | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -60,14 +67,15 @@ class FileSystemStore:
 
         return write_value(value, descriptor, text=text, place=self._place)
 
-    def get(self, ref: ArtifactRef, *, verify: bool = False) -> object:
+    def get(self, ref: ArtifactRef, *, verify: bool = True) -> object:
         """A fresh value: no change to it reaches anybody else.
 
-        Long arrays and frames are views of their file until they are written to.
+        Long arrays and frames are views of their file until they are written to. All bytes are
+        compared with the id, of a long file once for as long as nobody touches it.
 
         Args:
             ref: what ``put`` returned, in this process or another.
-            verify: whether to compare all bytes with the id. The structure is always looked at.
+            verify: ``False`` to look at the structure only.
 
         Raises:
             MissingArtifactError: the bytes are not there.
@@ -113,10 +121,33 @@ class FileSystemStore:
         except ArtifactError as error:
             raise self._named(ref, error) from error
 
+    def check_writable(self) -> None:
+        """Refuse a directory that cannot be written to, before anything depends on it.
+
+        Takes microseconds and creates nothing. Of other places only writing tells.
+
+        Raises:
+            ArtifactError: it is read-only for this process, or no directory.
+        """
+        if "://" in self._location:
+            return
+        directory = Path(self._location)
+        while not directory.exists() and directory != directory.parent:
+            directory = directory.parent
+        if directory.is_dir() and os.access(directory, os.W_OK | os.X_OK):
+            return
+        why = "is read-only for this process" if directory.is_dir() else "is no directory"
+        raise ArtifactError(
+            f"Cannot write to the artifact store {self._location}: {directory} {why}. Get the "
+            "permission, or set SEMATIC_ARTIFACTS_URI to another location."
+        )
+
     @property
     def _place(self) -> Place:
         if self._opened is None:
-            self._opened = open_place(self._location, fsync=self._fsync)
+            self._opened = open_place(
+                self._location, fsync=self._fsync, trusted_from=self._trusted_from
+            )
         return self._opened
 
     def _named(self, ref: ArtifactRef, error: ArtifactError) -> ArtifactError:

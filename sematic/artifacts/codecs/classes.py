@@ -12,7 +12,6 @@ import binascii
 import functools
 import hashlib
 import importlib
-import operator
 import pickle
 import sys
 from collections.abc import Mapping
@@ -20,9 +19,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from sematic.errors import ArtifactError, CorruptArtifactError
-from sematic.types.names import canonical_module, main_module_name
-
-_MAIN_NAMES = ("__main__", "__mp_main__")
+from sematic.types.names import MAIN_NAMES, canonical_module, find_qualified, main_module_name
 
 
 def class_name(cls: type) -> str:
@@ -32,14 +29,14 @@ def class_name(cls: type) -> str:
 
 def is_of_main(cls: type) -> bool:
     """Whether a class is one of the script's, which every process that runs it has by name."""
-    return cls.__module__ in _MAIN_NAMES and "<locals>" not in cls.__qualname__
+    return cls.__module__ in MAIN_NAMES and "<locals>" not in cls.__qualname__
 
 
 def is_importable(cls: type) -> bool:
     """Whether another process finds this very class by its name."""
-    if cls.__module__ in _MAIN_NAMES or _travels_by_value(cls.__module__):
+    if cls.__module__ in MAIN_NAMES or _travels_by_value(cls.__module__):
         return False
-    return _find(sys.modules.get(cls.__module__), cls.__qualname__) is cls
+    return find_qualified(sys.modules.get(cls.__module__), cls.__qualname__) is cls
 
 
 def _travels_by_value(module: str) -> bool:
@@ -125,11 +122,11 @@ def resolve_class(name: str, definitions: Mapping[str, str]) -> type:
 
 def _find_loaded(module: str, qualname: str, defined: bool) -> type | None:
     if module == main_module_name():
-        for main in _MAIN_NAMES:
-            found = _find(sys.modules.get(main), qualname)
+        for main in MAIN_NAMES:
+            found = find_qualified(sys.modules.get(main), qualname)
             if isinstance(found, type):
                 return found
-    found = _find(sys.modules.get(module), qualname)
+    found = find_qualified(sys.modules.get(module), qualname)
     if isinstance(found, type):
         return found
     return _find_shipped(module, qualname) if defined else None
@@ -165,7 +162,7 @@ def _load_definition(text: str) -> type | None:
 
 def _import_class(module: str, qualname: str) -> type:
     try:
-        found = _find(importlib.import_module(module), qualname)
+        found = find_qualified(importlib.import_module(module), qualname)
     except ImportError as error:
         raise ArtifactError(
             f"This value is made of {module}.{qualname}, and this process cannot import "
@@ -177,10 +174,3 @@ def _import_class(module: str, qualname: str) -> type:
             "more. Bring it back under that name, or compute the value again."
         )
     return found
-
-
-def _find(module: Any, qualname: str) -> Any:
-    try:
-        return operator.attrgetter(qualname)(module)
-    except AttributeError:
-        return None

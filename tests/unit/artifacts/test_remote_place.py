@@ -141,4 +141,4 @@ def test_a_uri_that_arrow_does_not_know_is_reported(uri: str) -> None:
 
 def test_credentials_are_in_no_name() -> None:
     place = open_remote_place("s3://key:secret@bucket/folder?region=nowhere")
-    assert place.name == "s3://bucket/folder"
+    assert place.name == "s3://key:**********@bucket/folder?region=nowhere"

@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sematic.artifacts import FileSystemStore, local_place
+from sematic.artifacts import FileSystemStore, files, local_place
 from sematic.errors import (
     ArtifactError,
     CorruptArtifactError,
     MissingArtifactError,
 )
+from tests.disks import SmallDisk
 
 SMALL = np.arange(10)
 LARGE = np.arange(200_000)  # hashed in a thread, mapped when read
@@ -77,6 +78,54 @@ def test_a_damaged_file_is_replaced_by_the_next_write(
     assert store.put(value, np.ndarray) == ref
     assert store.exists(ref)
     store.check(ref)
+
+
+def _damage(path: Path) -> None:
+    """Change one byte of the data, in place; the structure stays as it is."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_bytes_that_changed_are_never_read_and_replaced_by_the_next_write(
+    store: FileSystemStore, folder: Path, value: Any
+) -> None:
+    ref = store.put(value, np.ndarray)
+    store.get(ref)
+    _damage(*_files(folder))
+    for action in (store.get, store.check, FileSystemStore(folder).get):
+        with pytest.raises(CorruptArtifactError, match=ref.id):
+            action(ref)
+    assert store.put(value, np.ndarray) == ref
+    np.testing.assert_array_equal(store.get(ref), value)
+
+
+def test_long_files_of_the_same_pipeline_run_are_not_read_to_be_compared(folder: Path) -> None:
+    began = time.time()
+    store = FileSystemStore(folder, trusted_from=began)
+    ref, small = store.put(HUGE, np.ndarray), store.put(SMALL, np.ndarray)
+    for path in _files(folder):
+        _damage(path)
+    other = pickle.loads(pickle.dumps(store))
+    assert other.get(ref).shape == HUGE.shape
+    with pytest.raises(CorruptArtifactError):
+        other.get(small)
+    for path in _files(folder):
+        os.utime(path, (began - 1, began - 1))
+    with pytest.raises(CorruptArtifactError):
+        other.get(ref)
+
+
+def test_a_long_file_is_compared_once(
+    store: FileSystemStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = store.put(HUGE, np.ndarray)
+    other, counted = FileSystemStore(folder), []
+    monkeypatch.setattr(files, "build_id", lambda *parts: counted.append(parts) or ref.id)
+    for _ in range(3):
+        other.get(ref)
+        store.get(ref)
+    assert len(counted) == 1
 
 
 def test_stores_can_be_pickled_and_share_their_files(folder: Path, value: Any) -> None:
@@ -175,11 +224,11 @@ def test_damage_anywhere_is_an_error_or_another_value_and_found_by_the_check(
         broken[place : place + 4] = bytes(b ^ 0xFF for b in broken[place : place + 4])
         path.write_bytes(broken)
         with contextlib.suppress(ArtifactError):  # unless it is data that still makes a value
-            store.get(ref)
+            store.get(ref, verify=False)
         with pytest.raises(CorruptArtifactError, match=ref.id):
             store.check(ref)
         with pytest.raises(CorruptArtifactError, match=ref.id):
-            store.get(ref, verify=True)
+            store.get(ref)
 
 
 def test_a_file_of_something_else_is_reported(store: FileSystemStore, folder: Path) -> None:
@@ -187,11 +236,11 @@ def test_a_file_of_something_else_is_reported(store: FileSystemStore, folder: Pa
     other = store.put([1.5] * 20_000, list[float])
     forged = dataclasses.replace(ref, id=other.id, size=other.size)
     with pytest.raises(CorruptArtifactError, match="codec 'sequence', not 'array'"):
-        store.get(forged)
+        store.get(forged, verify=False)
     (path,) = (path for path in _files(folder) if path.stat().st_size == ref.size)
     path.write_bytes(b"x" * ref.size)
     with pytest.raises(CorruptArtifactError, match="not an Arrow file"):
-        store.get(ref)
+        store.get(ref, verify=False)
 
 
 def test_a_codec_from_the_future_is_no_corruption(store: FileSystemStore) -> None:
@@ -325,3 +374,42 @@ def test_writing_takes_no_second_copy_in_memory(folder: Path) -> None:
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) < 16_000_000  # the value has 64 MB
+
+
+# --- full and read-only disks
+
+
+def test_a_full_disk_names_the_directory_and_leaves_nothing(small_disk: SmallDisk) -> None:
+    folder = small_disk.path / "artifacts"
+    store = FileSystemStore(folder)
+    small = store.put(SMALL, np.ndarray)
+    before = _files(folder)
+    small_disk.fill(but=100_000)
+    with pytest.raises(ArtifactError) as caught:
+        store.put(LARGE, np.ndarray)
+    assert str(caught.value) == (
+        f"Cannot write to the artifact store {folder}: no space left. Free some, or set "
+        "SEMATIC_ARTIFACTS_URI to another location."
+    )
+    assert _files(folder) == before
+    np.testing.assert_array_equal(store.get(small), SMALL)
+    small_disk.make_room()
+    assert store.exists(store.put(LARGE, np.ndarray))
+
+
+def test_what_can_be_written_to_is_known_before_anything_is(small_disk: SmallDisk) -> None:
+    folder = small_disk.path / "deep" / "er"
+    FileSystemStore(folder).check_writable()
+    FileSystemStore("s3://bucket/folder").check_writable()
+    assert not folder.parent.exists()
+    small_disk.make_read_only()
+    with pytest.raises(
+        ArtifactError, match=rf"store {folder}: {small_disk.path} is read-only.*SEMATIC_ARTIFACTS"
+    ):
+        FileSystemStore(folder).check_writable()
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match=rf"{tmp_path}/file is no directory"):
+        FileSystemStore(tmp_path / "file" / "artifacts").check_writable()
