@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sematic.errors import InfrastructureError
-from sematic.ray_backend.own_ray import RaySession, is_copy_of_parent
+from sematic.ray_backend.own_ray import RaySession, connection_of, is_copy_of_parent
 
 # A slow machine needs a minute.
 _MOST_SECONDS_TO_START = 180.0
@@ -35,9 +35,12 @@ class LocalRay:
         self._address = None if address == "local" else address
         self._announce = announce
         self._entered = False
+        self._connection: object = None
 
     def enter(self, given_up: threading.Event | None = None) -> Any:
         """Make Ray ready and return the ``ray`` module. Takes seconds the first time.
+
+        May be called again, also after somebody has shut Ray down; one :meth:`leave` is enough.
 
         Args:
             given_up: set by who does not want Ray any more while it starts.
@@ -50,18 +53,44 @@ class LocalRay:
         with _shared.lock:
             if is_copy_of_parent(ray):
                 raise InfrastructureError(
-                    "This process was forked from one in which Ray was running, and Ray does not "
+                    "This process was forked from one in which Ray runs or ran, and Ray does not "
                     "work in such a process. Start it in another way: with multiprocessing's "
                     '"spawn" method, or with subprocess.'
                 )
-            if _shared.users or not ray.is_initialized():
-                if not _shared.users:
-                    self._tell()
-                    _shared.start(self._address, environment, given_up or threading.Event())
+            if ray.is_initialized():
+                self._check_address(ray)
+            else:
+                self._tell()
+                _shared.start(self._address, environment, given_up or threading.Event())
+            if not self._entered and _shared.is_started:
                 _shared.users += 1
                 self._entered = True
-            self._check_address(ray)
+            self._connection = connection_of(ray)
         return ray
+
+    def is_up(self, ray: Any) -> bool:
+        """Whether the process still has the Ray that was entered: anybody may shut it down."""
+        return bool(ray.is_initialized()) and connection_of(ray) is self._connection
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the Ray in use was started here, so that it can be ended when it has died."""
+        return _shared.is_started and _shared.address is None
+
+    def end_dead(self, ray: Any) -> None:
+        """End what is left of our own Ray, which has died. Entering it again starts another."""
+        with _shared.lock:
+            if self.is_own and self.is_up(ray):  # others who share it may have been faster
+                _shared.stop()
+
+    def wait_until_gone(self, ray: Any) -> None:
+        """Return when nothing of a Ray that is being shut down is left in this process.
+
+        Until then it ends the process where an object of it is used, or let go of.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while connection_of(ray) is self._connection and time.monotonic() < deadline:
+            time.sleep(_SECONDS_TO_NOTICE)
 
     def leave(self) -> None:
         """Leave Ray as it was found, once nobody else needs it. May be called twice."""
@@ -145,26 +174,33 @@ class _Shared:
         self.users = 0
         self.address: str | None = None
         self._thread: _RayThread | None = None
+        self._given_up: _RayThread | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether Ray was started, or connected to, by pipeline runs."""
+        return self._thread is not None
 
     def start(
         self, address: str | None, environment: dict[str, str], given_up: threading.Event
     ) -> None:
-        if self._thread is not None:
-            self._thread.stop()  # one that was given up may still be at it
+        self.stop()  # one that was given up may still be at it, or somebody has shut it down
         if address is not None:
             _check_reachable(address)
-        self._thread = _RayThread(RaySession(address, environment))
+        thread = _RayThread(RaySession(address, environment))
         try:
-            self._thread.start(given_up)
+            thread.start(given_up)
         except BaseException as error:
+            self._given_up = thread
             what = f"Ray at {address} cannot be used" if address else "Ray cannot be started"
             raise InfrastructureError(f"{what}: {error}") from error
-        self.address = address
+        self._thread, self.address = thread, address
 
     def stop(self) -> None:
-        if self._thread is not None:
-            self._thread.stop()
-        self._thread = self.address = None
+        for thread in (self._thread, self._given_up):
+            if thread is not None:
+                thread.stop()
+        self._thread = self._given_up = self.address = None
 
 
 _shared = _Shared()

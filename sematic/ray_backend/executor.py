@@ -5,16 +5,25 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sematic.calls import Call, ErrorRecord, Failed
 from sematic.error_records import build_error_record
+from sematic.errors import InfrastructureError
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.log_files import log_path
 from sematic.ports import ArtifactStore, Clock
 from sematic.ray_backend.cluster import LocalRay
-from sematic.ray_backend.losses import STOPPED, count_oom_kills, describe_loss
+from sematic.ray_backend.losses import (
+    DIED,
+    SHUT_DOWN,
+    STOPPED,
+    count_oom_kills,
+    describe_loss,
+    means_death_of_ray,
+)
 from sematic.ray_backend.submission import Submission
 from sematic.ray_backend.worker_log import recover_log, remove_spools
 from sematic.shipping import unpack_outcome
@@ -22,9 +31,26 @@ from sematic.shipping import unpack_outcome
 # How long a task that was asked to end may take before its worker is killed.
 _GRACE_SECONDS = 2.0
 _MOST_QUICK = 16
+# How soon it is noticed that somebody has shut Ray down.
+_SECONDS_TO_NOTICE = 0.5
+
+_NOT_AGAIN = (
+    "Ray was shut down in this process, most likely by ray.shutdown(), while this pipeline run "
+    "used it, and is not started again for it. Leave Ray up until runner.run(...) returns."
+)
 
 Report = Callable[[Event], None]
 Key = tuple[str, int]  # run id, attempt
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """An attempt that is with Ray."""
+
+    ref: Any
+    call: Call
+    report: Report
+    submission: Submission
 
 
 class RayExecutor:
@@ -65,7 +91,8 @@ class RayExecutor:
         self._ray: Any = None
         self._submission: Submission | None = None
         self._oom_kills = 0
-        self._tasks: dict[Key, Any] = {}  # object refs
+        # Whoever takes a task out of it reports how it ended.
+        self._tasks: dict[Key, _Task] = {}
         self._asked_for: set[Key] = set()  # before Ray was up
         self._unwanted: set[Key] = set()
         self._given_up = threading.Event()
@@ -73,6 +100,8 @@ class RayExecutor:
         self._ray_error: Exception | None = None
         self._kill_at: dict[Key, float] = {}  # monotonic seconds
         self._root_id: str | None = None
+        self._was_shut_down = False
+        self._dead: Submission | None = None  # the one whose Ray has died, if it was our own
 
     def start(self, start: StartCall, report: Report) -> None:
         """Submit an attempt as a task."""
@@ -82,7 +111,7 @@ class RayExecutor:
                 target=self._work, name="sematic-ray-executor", daemon=True
             )
             self._thread.start()
-        submission = self._submission
+        submission = None if self._is_lost() else self._submission
         if submission is not None and self._is_quick(submission, start):
             self._submit(start, report)
         else:
@@ -107,8 +136,7 @@ class RayExecutor:
             if self._root_id is not None:
                 stack.callback(remove_spools, self._log_directory / self._root_id)
             stack.callback(self._cluster.leave)
-            if self._before_leaving is not None:
-                stack.callback(self._before_leaving)
+            stack.callback(self._leave_tracker)
 
     def _is_quick(self, submission: Submission, start: StartCall) -> bool:
         """Whether it takes less to submit an attempt at once than to ask the thread to.
@@ -126,12 +154,14 @@ class RayExecutor:
     def _work(self) -> None:
         while True:
             try:
-                command = self._commands.get(timeout=self._seconds_to_next_kill())
+                command = self._commands.get(timeout=self._seconds_to_wait())
             except queue.Empty:
                 command = self._kill_overdue
             if command is None:
                 return
             try:
+                if self._is_lost():
+                    self._lose_ray()
                 command()
             except Exception as error:  # noqa: BLE001 - the next command must still be heard
                 self._warn(f"Ray refused a request: {type(error).__name__}: {error}")
@@ -148,60 +178,99 @@ class RayExecutor:
                 return
             path = str(log_path(self._log_directory, call.root_id, *key))
             ref = submission.submit(call, start.inputs, log_path=path)
+            self._tasks[key] = _Task(ref, call, report, submission)
+            # Half of what ref.future() costs. Called once, from a thread of Ray's, with what the
+            # task returned or with the exception that Ray has in its place.
+            ref._on_completed(lambda result: self._take_result(key, result))
         except Exception as error:  # noqa: BLE001
             # It must be reported, whatever it is.
+            self._tasks.pop(key, None)
             now = self._clock()
-            stopped = key in self._unwanted
-            report(CallLost(now, *key, STOPPED) if stopped else _failed(now, key, error))
-            return
-        self._tasks[key] = ref
-        # Half of what ref.future() costs. Called once, from a thread of Ray's, with what the task
-        # returned or with the exception that Ray has in its place.
-        ref._on_completed(lambda result: report(self._ended(key, call, result)))
+            stopped, lost = key in self._unwanted, self._is_lost()
+            reason = STOPPED if stopped else SHUT_DOWN if lost else None
+            report(CallLost(now, *key, reason) if reason else _failed(now, key, error))
 
     def _connect(self, key: Key) -> Submission:
+        if self._was_shut_down:
+            raise InfrastructureError(_NOT_AGAIN)
         if key in self._failed_with_ray and self._ray_error is not None:
             raise self._ray_error
         try:
             ray = self._cluster.enter(self._given_up)
+            self._oom_kills = count_oom_kills()
+            if self._before_leaving is None:
+                self._before_leaving = self._on_ready(ray)
+            submission = Submission(ray, self._store, warn=self._warn)
         except Exception as error:
             # For all who were waiting for it; only who comes later lets Ray try again.
             self._failed_with_ray, self._ray_error = set(self._asked_for), error
             raise
-        self._ray = ray
-        self._oom_kills = count_oom_kills()
-        self._before_leaving = self._on_ready(ray)
-        # Last: with it, Ray counts as connected.
-        self._submission = Submission(ray, self._store, warn=self._warn)
-        return self._submission
+        # The submission last: with it, Ray counts as connected.
+        self._ray, self._submission = ray, submission
+        return submission
+
+    def _is_lost(self) -> bool:
+        """Whether Ray was up and is gone: it died, or code of the user's has shut it down."""
+        submission = self._submission
+        if submission is None:
+            return False
+        return submission is self._dead or not self._cluster.is_up(self._ray)
+
+    def _lose_ray(self) -> None:
+        """Report what was with a Ray that is gone. One of ours that died is started again."""
+        died, self._submission = self._submission is self._dead, None
+        self._was_shut_down = not died  # threads of that Ray may still be at work in this process
+        self._leave_tracker()
+        if died:
+            self._cluster.end_dead(self._ray)
+        self._cluster.wait_until_gone(self._ray)
+        self._kill_at.clear()
+        for key in list(self._tasks):
+            task = self._tasks.pop(key, None)
+            if task is not None:
+                reason = DIED if died else SHUT_DOWN
+                reason = STOPPED if key in self._unwanted else reason
+                task.report(CallLost(self._clock(), *key, reason))
+
+    def _leave_tracker(self) -> None:
+        before_leaving, self._before_leaving = self._before_leaving, None
+        if before_leaving is not None:
+            before_leaving()
 
     def _cancel(self, key: Key) -> None:
-        ref = self._tasks.get(key)
-        if ref is not None and key not in self._kill_at:
+        task = self._tasks.get(key)
+        if task is not None and key not in self._kill_at:
             self._kill_at[key] = time.monotonic() + _GRACE_SECONDS
-            self._ray.cancel(ref)
+            self._ray.cancel(task.ref)
 
-    def _seconds_to_next_kill(self) -> float | None:
+    def _seconds_to_wait(self) -> float | None:
         if not self._kill_at:
-            return None
-        return max(0.0, min(self._kill_at.values()) - time.monotonic())
+            return _SECONDS_TO_NOTICE if self._tasks else None
+        until_kill = max(0.0, min(self._kill_at.values()) - time.monotonic())
+        return min(until_kill, _SECONDS_TO_NOTICE)
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
         for key, kill_at in list(self._kill_at.items()):
-            ref = self._tasks.get(key)
-            if ref is None:
+            task = self._tasks.get(key)
+            if task is None:
                 del self._kill_at[key]
             elif kill_at <= now:  # again and again: a kill that comes too early is forgotten
                 self._kill_at[key] = now + _GRACE_SECONDS
-                self._ray.cancel(ref, force=True)
+                self._ray.cancel(task.ref, force=True)
 
     # --- Ray's threads -----------------------------------------------------------------------
+
+    def _take_result(self, key: Key, result: Any) -> None:
+        task = self._tasks.pop(key, None)
+        if task is not None:  # else it was given up as lost
+            if means_death_of_ray(result) and self._cluster.is_own:
+                self._dead = task.submission
+            task.report(self._ended(key, task.call, result))
 
     def _ended(self, key: Key, call: Call, result: Any) -> Event:
         """What became of an attempt. It must not raise: nobody else would report it."""
         now = self._clock()
-        self._tasks.pop(key, None)
         stopped = key in self._unwanted
         try:
             if not isinstance(result, bytes):

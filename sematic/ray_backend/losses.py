@@ -14,6 +14,20 @@ _ANCESTORS = (
     "builtins.Exception",
 )
 
+SHUT_DOWN = ErrorRecord(
+    "sematic.errors.WorkerLostError",
+    "Ray was shut down, most likely by ray.shutdown() in this process, while it had this call.",
+    _ANCESTORS,
+)
+"""The reason of a call that was with a Ray that is gone."""
+
+DIED = ErrorRecord(
+    "sematic.errors.WorkerLostError",
+    "Ray on this machine died while it had this call.",
+    _ANCESTORS,
+)
+"""The reason of a call that was with a Ray that died."""
+
 # By class name, so that this module does not import ray.
 _SENTENCES = {
     "OutOfMemoryError": (
@@ -55,6 +69,12 @@ def describe_loss(error: BaseException, *, log: Path, out_of_memory: bool) -> Er
         sentence = next((_SENTENCES[n] for n in names if n in _SENTENCES), f"{names[0]}:")
         message = f"{sentence} {str(error).strip()}".strip()
     return ErrorRecord("sematic.errors.WorkerLostError", message, _ANCESTORS)
+
+
+def means_death_of_ray(result: object) -> bool:
+    """Whether what Ray has in place of an outcome tells that Ray on this machine is dead."""
+    names = {cls.__name__ for cls in type(result).__mro__}
+    return bool(names & {"LocalRayletDiedError", "NodeDiedError"})
 
 
 def count_oom_kills() -> int:

@@ -6,12 +6,15 @@ import operator
 import os
 import resource
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sematic.processes import load_psutil
 from sematic.ray_backend.session_directory import SessionDirectory, create_session_directory
+from sematic.run_context import ROOT_ID, RUN_ID
 
 # Set while our own Ray starts; its processes inherit them. What the user has set stays.
 _SETTINGS = {
@@ -40,6 +43,9 @@ class RaySession:
         self._address = address
         self._environment = environment
         self._directory: SessionDirectory | None = None
+        self._connection: object = None
+        self._processes: list[Any] = []
+        self._auto_connects: bool | None = None
         self._had_faulthandler = faulthandler.is_enabled()
         self._file_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
@@ -57,18 +63,29 @@ class RaySession:
         except BaseException:
             self.stop()
             raise
+        self._connection = connection_of(ray)
+        if self._address is None:
+            self._processes = _ray_processes()
+        self._auto_connects = _let_auto_connect(ray, False)
         _forget_ray_in_forks(ray)
         # "(raylet) A worker died ...": who runs the pipeline is told, with more reason.
         ray._private.worker._worker_logs_enabled = False
 
     def stop(self) -> None:
-        """End Ray, or the connection, and wait until nothing of it is left."""
+        """End Ray, or the connection, and wait until nothing of it is left.
+
+        What somebody has started after shutting it down is left as it is.
+        """
         import ray
 
-        left = _ray_processes() if self._address is None else []
-        ray.shutdown()
+        if self._connection is None or self._connection is connection_of(ray):
+            if self._address is None:
+                self._processes = _ray_processes()
+            ray.shutdown()
+        if self._auto_connects is not None:
+            _let_auto_connect(ray, self._auto_connects)
         ray._private.worker._worker_logs_enabled = True
-        _end(left)
+        _end(self._processes)
         _forget_token(ray._raylet)
         if self._directory is not None:
             self._directory.remove()
@@ -84,6 +101,8 @@ class RaySession:
         }
         if self._address is not None:
             is_local = self._address.startswith(("127.0.0.1:", "localhost:"))
+            if _is_here(self._address):
+                _use_token_file(ray._raylet)
             with _replaced(ray, *([_LOOPBACK_IS_LOOPBACK] if is_local else [])):
                 ray.init(address=self._address, **quiet)
             return
@@ -147,8 +166,16 @@ def _small(ray: Any) -> Iterator[None]:
         # Neither an autoscaler nor a process that copies log files: nobody reads from either.
         return original(*args, **(options | {"no_monitor": True, "include_log_monitor": False}))
 
+    start = ray._private.services.ConsolePopen
+
+    def start_as_nobodys(*args: Any, env: dict[str, str], **options: Any) -> Any:
+        # An inline function may be executing: that does not make them its own.
+        environment = {n: value for n, value in env.items() if n not in (RUN_ID, ROOT_ID)}
+        return start(*args, env=environment, **options)
+
     params = ("_private.parameter", "RayParams", build_params)
-    with _replaced(ray, _LOOPBACK_IS_LOOPBACK, params, *_WITHOUT_DASHBOARD):
+    popen = ("_private.services", "ConsolePopen", start_as_nobodys)
+    with _replaced(ray, _LOOPBACK_IS_LOOPBACK, params, popen, *_WITHOUT_DASHBOARD):
         yield
 
 
@@ -169,9 +196,9 @@ def _replaced(ray: Any, *replacements: tuple[str, str, Any]) -> Iterator[None]:
 
 def _ray_processes() -> list[Any]:
     """The processes of our Ray, and all that tasks have started."""
-    import psutil  # type: ignore[import-untyped]  # comes with Ray
     import ray
 
+    psutil = load_psutil()
     node = ray._private.worker._global_node
     if node is None:
         return []
@@ -186,8 +213,7 @@ def _ray_processes() -> list[Any]:
 
 def _end(processes: list[Any]) -> None:
     """Wait for processes to end, and kill those that take their time."""
-    import psutil
-
+    psutil = load_psutil()
     _, alive = psutil.wait_procs(processes, timeout=_SECONDS_TO_DIE)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
@@ -202,19 +228,78 @@ def _forget_token(raylet: Any) -> None:
         raylet.Config.initialize("")
 
 
+def connection_of(ray: Any) -> object:
+    """What changes when Ray is shut down and started again; ``None`` where there is no Ray."""
+    return getattr(ray._private.worker.global_worker, "core_worker", None)
+
+
+def _let_auto_connect(ray: Any, value: bool) -> bool | None:
+    """Whether using Ray may start one; returns what it was before.
+
+    Not while ours is in use: after ``ray.shutdown()`` the next call would start another Ray, which
+    knows nothing of the tasks that are waited for.
+    """
+    with suppress(AttributeError):
+        hook = ray._private.auto_init_hook
+        before, hook.enable_auto_connect = bool(hook.enable_auto_connect), value
+        return before
+    return None
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address with a port is one of this machine."""
+    host = address.rpartition(":")[0]
+    if not host or "/" in host:
+        return False
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(place)
+    except OSError:
+        return False
+    return True
+
+
+def _use_token_file(raylet: Any) -> None:
+    """Show a Ray of this machine the token that `ray start` took from the user's home.
+
+    Ray does so where it finds the address itself. The token is not for other machines unless the
+    user says so, with RAY_AUTH_MODE=token.
+    """
+    with suppress(AttributeError):  # a Ray without tokens
+        _forget_token(raylet)
+        loader = raylet.AuthenticationTokenLoader.instance()
+        if "RAY_AUTH_MODE" not in os.environ and loader.has_token(ignore_auth_mode=True):
+            os.environ["RAY_AUTH_MODE"] = "token"
+            raylet.Config.initialize("")
+
+
 def _forget_ray_in_forks(ray: Any) -> None:
-    """Keep a forked child from ending the Ray of its parent when it exits."""
+    """Keep a forked child from ending the Ray of its parent when it exits, and from using it."""
     global _forks_forget  # noqa: PLW0603  a hook cannot be taken back: it is set once
-    if not _forks_forget:
-        _forks_forget = True
-        os.register_at_fork(after_in_child=lambda: atexit.unregister(ray.shutdown))
+    if _forks_forget:
+        return
+    _forks_forget = True
+
+    def forget() -> None:
+        global _is_copy  # noqa: PLW0603  of the child, and of its own children
+        _is_copy = True
+        atexit.unregister(ray.shutdown)
+
+    os.register_at_fork(after_in_child=forget)
 
 
 _forks_forget = False
+_is_copy = False
 
 
 def is_copy_of_parent(ray: Any) -> bool:
-    """Whether this process was forked from one in which Ray was running: its Ray is dead here."""
+    """Whether this process was forked from one in which Ray runs or ran: its Ray is dead here.
+
+    Ray's threads are gone in a child, also those that it keeps after its end: to start it anew
+    there is a segmentation fault.
+    """
     worker = ray._private.worker.global_worker
     thread = getattr(worker, "listener_thread", None)
-    return bool(ray.is_initialized() and thread is not None and not thread.is_alive())
+    dead = ray.is_initialized() and thread is not None and not thread.is_alive()
+    return bool(_is_copy or dead)

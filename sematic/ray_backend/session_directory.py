@@ -3,9 +3,11 @@
 import fcntl
 import os
 import shutil
+import signal
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -38,14 +40,28 @@ class SessionDirectory:
 def create_session_directory() -> SessionDirectory:
     """Make a directory below ``RAY_TMPDIR``, or the system's directory for temporary files.
 
-    Directories of processes that were killed before they could remove them are removed too.
+    What is left of processes that were killed is removed too.
     """
-    base = _base()
-    _remove_abandoned(base)
-    path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    lock = (path / _LOCK).open("wb")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return SessionDirectory(path, lock)
+    remove_abandoned_sessions()
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_base()))
+        with suppress(FileNotFoundError):  # somebody took it for an abandoned one
+            lock = (path / _LOCK).open("wb")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(lock.fileno()), os.stat(path / _LOCK)):
+                return SessionDirectory(path, lock)
+
+
+def remove_abandoned_sessions() -> None:
+    """Remove the directories of processes that were killed before they could do it themselves.
+
+    Processes of their Ray that are left are ended: its agents would take a minute to notice.
+    """
+    for path in _base().glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another user's, or somebody else is removing it
+            found = path.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
+                _remove_if_abandoned(path, age=time.time() - found.st_mtime)
 
 
 def _base() -> Path:
@@ -55,16 +71,26 @@ def _base() -> Path:
     return Path(base).absolute()
 
 
-def _remove_abandoned(base: Path) -> None:
-    for path in base.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another user's, or somebody else is removing it
-            found = path.lstat()
-            ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-            if ours and time.time() - found.st_mtime > _SECONDS_TO_LOCK:
-                _remove_if_abandoned(path)
-
-
-def _remove_if_abandoned(path: Path) -> None:
+def _remove_if_abandoned(path: Path, *, age: float) -> None:
+    if not (path / _LOCK).exists():
+        if age > _SECONDS_TO_LOCK:
+            shutil.rmtree(path, ignore_errors=True)
+        return
     with open(path / _LOCK, "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its process lives
+        for pid in _users(path):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _users(directory: Path) -> Iterator[int]:
+    """Ray's processes that have files of a directory open, by what Linux tells in /proc."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            program = (process / "cmdline").read_bytes().partition(b"\0")[0]
+            if not program.startswith(b"ray::") and b"/ray/" not in program:
+                continue
+            links = (os.readlink(entry.path) for entry in os.scandir(process / "fd"))
+            if any(link.startswith(f"{directory}/") for link in links):
+                yield int(process.name)

@@ -106,7 +106,7 @@ class TrackerActor:
                 on_ready()
 
         with self._lock:
-            if self._released:  # and Ray, perhaps, left
+            if self._released or not self._ray.is_initialized():  # somebody may shut it down
                 return
             self._actor = self._build_host().remote(pickle.dumps(self._writer))
             self._started = self._actor.ready.remote()
@@ -132,6 +132,8 @@ class TrackerActor:
                 self._writer.write(rows)
 
     def _try_there(self, rows: Any) -> bool:
+        if not self._ray.is_initialized():  # somebody has shut it down
+            return False
         try:
             answer = self._actor.write.remote(pickle.dumps(rows))
             error = self._ray.get(answer, timeout=_MOST_SECONDS)
@@ -148,7 +150,7 @@ class TrackerActor:
             self._timer.cancel()
         with self._lock:
             self._released = True
-            if self._actor is not None:
+            if self._actor is not None and self._ray.is_initialized():
                 self._ray.kill(self._actor)
             self._writes_there = False
             self._actor = self._started = None

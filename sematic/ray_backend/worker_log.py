@@ -33,12 +33,19 @@ class WorkerLog:
         """Redirect file descriptors 1 and 2 to a file while the block runs.
 
         There is no file if nothing is written. If the process dies, :func:`recover_log` makes one
-        of what was written last.
+        of what was written last. Where there is no space for a file, output goes where the
+        worker's own goes: that is no reason for a call to fail.
 
         Args:
             path: the file; all those of a pipeline run are in one directory.
         """
-        spool = self._begin(path)
+        try:
+            spool = self._begin(path)
+        except OSError as refusal:
+            self._end()
+            _tell(path, refusal)
+            yield
+            return
         _flush()
         saved = (os.dup(1), os.dup(2))
         try:
@@ -46,10 +53,12 @@ class WorkerLog:
             os.dup2(spool.descriptor, 2)
             yield
         finally:
-            _flush()
+            error = _flush()
             for number, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, number)
                 os.close(copy)
+            if error is not None:
+                _tell(path, error)
             self._end()
 
     def _begin(self, path: str) -> "_Spool":
@@ -148,7 +157,19 @@ def _has_children() -> bool:
     return True
 
 
-def _flush() -> None:
+def _flush() -> OSError | None:
+    """Write out what Python still holds; returns what prevents that."""
+    error = None
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
-            stream.flush()
+            try:
+                stream.flush()
+            except OSError as found:  # a full disk
+                error = found
+    return error
+
+
+def _tell(path: str, error: OSError) -> None:
+    with suppress(OSError):  # the worker's own log may be on the same disk
+        sys.stderr.write(f"The log {path} cannot be written: {error}\n")
+    _flush()

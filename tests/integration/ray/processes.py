@@ -28,4 +28,9 @@ def wait_until_gone(pids: list[int], seconds: float = 3.0) -> None:
 
 def children() -> list[Any]:
     """Processes that this one has started, and theirs."""
-    return list(psutil().Process().children(recursive=True))
+    return children_of(None)
+
+
+def children_of(pid: int | None) -> list[Any]:
+    """Processes that a process has started, and theirs."""
+    return list(psutil().Process(pid).children(recursive=True))

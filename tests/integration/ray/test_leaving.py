@@ -1,0 +1,59 @@
+"""A second Ctrl-C while standalone functions run: the process leaves, and its Ray with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.programs import ROOT
+from tests.integration.ray.processes import children_of, wait_until_gone
+
+pytestmark = pytest.mark.ray
+
+_PROGRAM = """
+import signal, sys, time
+import sematic
+
+@sematic.func(standalone=True)
+def stubborn(started: str) -> int:
+    open(started, "w").close()
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+
+before = signal.getsignal(signal.SIGINT)
+try:
+    sematic.LocalRunner(progress="off").run(stubborn(sys.argv[1]))
+finally:
+    print("restored" if signal.getsignal(signal.SIGINT) == before else "changed", flush=True)
+"""
+
+
+def test_a_second_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(_PROGRAM)
+    program = subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py"), str(tmp_path / "started")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    left = [child.pid for child in children_of(program.pid)]
+    assert left
+    program.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    program.send_signal(signal.SIGINT)
+    output, _ = program.communicate(timeout=20)
+    assert time.monotonic() - began < 3
+    assert output == "restored\n"
+    wait_until_gone(left, 5)
