@@ -1,32 +1,31 @@
 """The engine: the only loop. Events in, instructions to the ports out."""
 
-import os
+import logging
 import queue
-import signal
 import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any, Protocol
 
-from sematic.calls import ArtifactRef, Call
-from sematic.error_records import build_error_record, restore_exception
-from sematic.errors import CancellationError, PipelineRunError, SematicError
+from sematic.calls import Call, ErrorRecord
+from sematic.error_records import build_error_record
+from sematic.errors import FencedError, InfrastructureError, RecordFullError, SematicError
+from sematic.evaluator import Evaluator
 from sematic.events import (
+    CallEnded,
+    CallLost,
     CancelRequested,
     Change,
+    DriverChanged,
     EndPipeline,
     EvaluateInputs,
     EvaluateOutput,
-    EvaluationFailed,
     Event,
-    InputsEvaluated,
     Instruction,
     LookUpOutput,
     OnFailure,
-    OutputEvaluated,
-    OutputLookedUp,
+    PipelineAborted,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
@@ -34,15 +33,33 @@ from sematic.events import (
     Seed,
     StartCall,
     StopCall,
+    TimePassed,
 )
-from sematic.execution import evaluate_inputs, evaluate_output
+from sematic.heartbeat import Heartbeat
 from sematic.inline import InlineExecutor
-from sematic.ports import ArtifactStore, Clock, Executor, PipelineRunInfo, Tracker
+from sematic.leftovers import Leftovers
+from sematic.ports import ArtifactStore, Clock, Executor, Lease, PipelineRunInfo, Tracker
 from sematic.recording import Recording
+from sematic.results import take_result
+from sematic.started_calls import StartedCalls
 from sematic.state_machine import PipelineState
-from sematic.states import PipelineRunStatus
+from sematic.stop_signals import stop_on_signals
 
-_EVALUATION_THREADS = 4
+# How long standalone calls may take to be over once they were asked to be, after an error of ours.
+_SECONDS_TO_END = 30.0
+
+
+class History(Protocol):
+    """What a resumed pipeline run has behind it."""
+
+    def read(self) -> Iterable[Event]:
+        """Everything recorded so far, in order."""
+
+    def driver_changed(self, at: float) -> DriverChanged:
+        """The event that its new driver begins with."""
+
+
+_logger = logging.getLogger("sematic")
 
 Listener = Callable[[Change], None]
 """Told of every change, in order, in the engine's thread. Must return at once."""
@@ -58,8 +75,13 @@ class Engine:
         store: keeps values.
         tracker: keeps the record.
         standalone: executes standalone calls; ``None`` to execute them inline too.
-        clock: seconds since the epoch, UTC.
+        clock: seconds since the epoch, UTC; must not be set back.
         listeners: told of every change.
+        open_lease: makes the lease of a driver from the root id and its epoch; ``None`` where
+            nobody else can want anything of the pipeline run.
+        settle: ends the pipeline run with this root id and epoch in the record, by what is recorded
+            of it, where the engine itself cannot.
+        warn: told one sentence where something is not as it should be; must not raise.
     """
 
     def __init__(
@@ -70,6 +92,9 @@ class Engine:
         standalone: Executor | None,
         clock: Clock,
         listeners: Sequence[Listener] = (),
+        open_lease: Callable[[str, int], Lease] | None = None,
+        settle: Callable[[str, int, ErrorRecord], None] | None = None,
+        warn: Callable[[str], None] = _logger.warning,
     ) -> None:
         self._store = store
         self._tracker = tracker
@@ -77,12 +102,20 @@ class Engine:
         self._standalone: Executor = standalone or self._inline
         self._clock = clock
         self._listeners = listeners
+        self._open_lease = open_lease
+        self._settle = settle
         self._state = PipelineState()
         self._events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
-        self._evaluator = ThreadPoolExecutor(_EVALUATION_THREADS, "sematic-evaluation")
+        self._evaluator = Evaluator(store, tracker, clock=clock, report=self._events.put, warn=warn)
+        self._warn = warn
+        self._started = StartedCalls()
         self._recording: Recording | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._leftovers = Leftovers("", self._events.put, warn=warn)
         self._end: EndPipeline | None = None
         self._error: BaseException | None = None
+        self._aborted: PipelineAborted | None = None
+        self._give_up_at: float | None = None  # seconds, monotonic
 
     def run(
         self,
@@ -99,131 +132,222 @@ class Engine:
         Raises:
             PipelineRunError: a call failed; its cause is the user's exception.
             CancellationError: the pipeline run was cancelled.
-            RecordError, ArtifactError: the record or the artifacts cannot be written.
+            FencedError: another driver has taken the pipeline run over.
+            KeyboardInterrupt: a second Ctrl-C; what the pipeline run has started is still being
+                ended, in the engine's thread.
+            RecordFullError: the disk of the record is full; the pipeline run was ended.
+            RecordError: the record cannot be written; it is as it was when that began.
         """
+        started = PipelineStarted(
+            self._clock(),
+            call,
+            max_parallelism=max_parallelism,
+            on_failure=on_failure,
+            cache_namespace=cache_namespace,
+            seeds=seeds,
+            apart=self._standalone is not self._inline,
+        )
+        return self._drive(info, after_epoch=0, first=lambda: started)
+
+    def resume(self, info: PipelineRunInfo, history: History, *, after_epoch: int) -> Any:
+        """Go on with a pipeline run whose driver is gone, and return the value of its root call.
+
+        Args:
+            info: of the pipeline run; only its ids count.
+            history: what its drivers have recorded; read when nobody else can add to it.
+            after_epoch: the epoch of the driver that is gone.
+
+        Raises:
+            As :meth:`run`; FencedError also where somebody else was faster to take it over.
+        """
+
+        def replay() -> Event:
+            for event in history.read():
+                for change in self._state.handle(event):
+                    if isinstance(change, _CHANGES):
+                        self._tell(change)
+            return history.driver_changed(self._clock())
+
+        return self._drive(info, after_epoch=after_epoch, first=replay)
+
+    def _drive(self, info: PipelineRunInfo, *, after_epoch: int, first: Callable[[], Event]) -> Any:
         try:
-            epoch = self._tracker.begin(info)
+            epoch = self._tracker.begin(info, after_epoch=after_epoch)
+            event = first()
+            lease = self._open_lease(info.root_id, epoch) if self._open_lease else None
         except BaseException:
             self._tracker.close()
             raise
         self._recording = Recording(
             self._tracker, info.root_id, epoch=epoch, on_error=self._events.put
         )
-        self._events.put(
-            PipelineStarted(
-                self._clock(),
-                call,
-                max_parallelism=max_parallelism,
-                on_failure=on_failure,
-                cache_namespace=cache_namespace,
-                seeds=seeds,
-                apart=self._standalone is not self._inline,
+        self._leftovers = Leftovers(info.root_id, self._events.put, warn=self._warn)
+        if lease is not None:
+            self._heartbeat = Heartbeat(
+                lease, on_cancel=self.request_cancel, on_error=self._events.put
             )
-        )
+        self._events.put(event)
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
-        with self._cancel_on_signals():
+        inline = self._inline
+        with stop_on_signals(self.request_cancel, interrupt=inline.interrupt, leave=inline.leave):
             thread.start()
             try:
-                self._inline.work()
+                inline.work()
             except BaseException as error:  # a signal handler of the user's: a time limit, say
-                self.request_cancel(f"Canceled because of {type(error).__name__}.")
-                self._inline.work()
+                if not inline.left:
+                    self.request_cancel(f"Canceled because of {type(error).__name__}.")
+                    inline.work()
                 raise
             finally:
-                thread.join()
-        return self._result(call)
+                if not inline.left:
+                    thread.join()
+        return self._result()
 
     def request_cancel(self, reason: str) -> None:
         """Ask for the end of the pipeline run. Returns at once; from any thread."""
         self._events.put(CancelRequested(self._clock(), reason))
+        if self._heartbeat is not None:
+            self._heartbeat.stop_waiting()
 
     # --- the engine's thread -----------------------------------------------------------------
 
     def _work(self) -> None:
+        assert self._recording is not None
         try:
             while not self._state.ended:
-                self._take(self._events.get())
-            assert self._recording is not None
+                self._take(self._next_event())
             self._recording.flush()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._error = error
-            for stop in self._state.active_calls():
-                self._executor(stop.call).stop(stop)
+            self._error = self._error or error
+            self._end_calls()
+            if not isinstance(error, FencedError):  # else they may be the other driver's
+                self._leftovers.end_all()
+                self._end_from_outside(error)
         finally:
             self._close()
 
+    def _next_event(self) -> Event | BaseException:
+        """What has happened next, or that nothing has before the next moment that counts."""
+        waits = [] if (due := self._state.next_due) is None else [due - self._clock()]
+        if self._give_up_at is not None:
+            waits.append(self._give_up_at - time.monotonic())
+        try:
+            return self._events.get(timeout=max(0.0, min(waits)) if waits else None)
+        except queue.Empty:
+            if self._give_up_at is not None and self._give_up_at <= time.monotonic():
+                self._give_up_on_calls()
+            return TimePassed(self._clock())
+
     def _take(self, event: Event | BaseException) -> None:
         if isinstance(event, BaseException):
-            raise event
-        instructions = self._state.handle(event)
-        changes = [item for item in instructions if isinstance(item, _CHANGES)]
+            self._abort(event)
+            return
+        if isinstance(event, CallEnded | CallLost):
+            self._started.ended(event)
+        try:
+            instructions = self._state.handle(event)
+        except BaseException as error:  # noqa: BLE001 - ends the pipeline run
+            self._abort(error, again=False)
+            return
+        if self._state.ended and self._state.stopping:
+            self._leftovers.end_all()  # before anybody is told of the end
         assert self._recording is not None
-        self._recording.append(event, changes)
+        self._recording.append(event, [item for item in instructions if isinstance(item, _CHANGES)])
         for instruction in instructions:
-            self._carry_out(instruction)
+            try:
+                self._carry_out(instruction)
+            except BaseException as error:  # noqa: BLE001 - ends the pipeline run
+                self._abort(error)
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
             case RunCreated() | RunMoved() | PipelineMoved():
-                for listener in self._listeners:
-                    listener(instruction)
+                self._tell(instruction)
             case StartCall():
-                self._executor(instruction.call).start(instruction, self._events.put)
+                self._start(instruction)
             case StopCall():
-                self._executor(instruction.call).stop(instruction)
-            case EvaluateInputs() | EvaluateOutput():
-                self._in_background(lambda: self._evaluate(instruction))
-            case LookUpOutput():
-                self._in_background(lambda: self._look_up(instruction))
+                self._stop(instruction)
+            case EvaluateInputs() | EvaluateOutput() | LookUpOutput():
+                self._evaluator.answer(instruction)
             case EndPipeline():
                 self._end = instruction
 
+    def _start(self, start: StartCall) -> None:
+        if self._heartbeat is None or self._heartbeat.confirm():
+            self._executor(start.call).start(start, self._leftovers.report)
+            self._started.add(start)  # its report waits in the queue, if it is there already
+        else:  # and it was asked for the end meanwhile
+            self._lose(start.call.run_id, start.attempt, "It was not started.")
+
+    def _stop(self, stop: StopCall) -> None:
+        if stop in self._started:
+            self._leftovers.expect(stop)
+            self._executor(stop.call).stop(stop)
+        else:  # it could not be started, or its end was not understood: nobody will report it
+            self._lose(stop.call.run_id, stop.attempt, "It was not executing.")
+
+    def _lose(self, run_id: str, attempt: int, why: str) -> None:
+        error = build_error_record(InfrastructureError(why))
+        self._events.put(CallLost(self._clock(), run_id, attempt, error))
+
+    # --- errors of ours ----------------------------------------------------------------------
+
+    def _abort(self, error: BaseException, *, again: bool = True) -> None:
+        """Let the pipeline run end, in a right state, because of an error that is no function's.
+
+        Args:
+            error: what is raised in the caller's thread in the end, unless there was one before.
+            again: whether more of the same can be passed over, once the end has begun.
+
+        Raises:
+            BaseException: the end cannot be recorded.
+        """
+        first, fenced = self._aborted is None, isinstance(error, FencedError)
+        if fenced or self._error is None or isinstance(self._error, RecordFullError):
+            self._error = error
+        assert self._recording is not None
+        if fenced or self._recording.is_broken or not (first or again):
+            raise error
+        if first:
+            self._aborted = PipelineAborted(self._clock(), build_error_record(error))
+            self._events.put(self._aborted)
+            self._give_up_at = time.monotonic() + _SECONDS_TO_END
+
+    def _give_up_on_calls(self) -> None:
+        """Let nobody wait for what does not end. What executes in the caller's thread does."""
+        for stop in self._state.active_calls():
+            if stop not in self._started or self._executor(stop.call) is not self._inline:
+                self._lose(stop.call.run_id, stop.attempt, _NOT_OVER)
+        self._give_up_at = time.monotonic() + _SECONDS_TO_END
+
+    def _end_calls(self) -> None:
+        """Ask what executes to end, and wait for it, where nothing of it can be recorded."""
+        for stop in self._started.stops():
+            self._executor(stop.call).stop(stop)
+        deadline = time.monotonic() + _SECONDS_TO_END
+        while self._started:
+            try:
+                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return
+            if isinstance(event, CallEnded | CallLost):
+                self._started.ended(event)
+
+    def _end_from_outside(self, error: BaseException) -> None:
+        """End the pipeline run by what is recorded of it, where this driver cannot go on."""
+        assert self._recording is not None
+        self._recording.close()
+        if self._settle is not None:
+            root_id, epoch = self._recording.driver
+            with suppress(SematicError):  # it shows as lost once its driver is gone
+                self._settle(root_id, epoch, build_error_record(error))
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
+
     def _executor(self, call: Call) -> Executor:
         return self._standalone if call.options.standalone else self._inline
-
-    def _in_background(self, work: Callable[[], None]) -> None:
-        """Do what may take long; if it cannot answer, the engine learns why."""
-
-        def guarded() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 - raised again in the engine's thread
-                self._events.put(error)
-
-        self._evaluator.submit(guarded)
-
-    def _evaluate(self, instruction: EvaluateInputs | EvaluateOutput) -> None:
-        call, outputs = instruction.call, instruction.outputs
-        event: Event
-        try:
-            if isinstance(instruction, EvaluateInputs):
-                inputs = evaluate_inputs(call, outputs, self._store)
-                event = InputsEvaluated(self._clock(), call.run_id, inputs)
-            else:
-                output = evaluate_output(
-                    call, instruction.output, outputs=outputs, store=self._store
-                )
-                event = OutputEvaluated(self._clock(), call.run_id, output)
-        except BaseException as error:  # noqa: BLE001
-            # A user's operator or property may raise anything.
-            record = build_error_record(error)
-            event = EvaluationFailed(self._clock(), call.run_id, record, error)
-        self._events.put(event)
-
-    def _look_up(self, instruction: LookUpOutput) -> None:
-        """Whatever is wrong with the cache, the call can still be executed."""
-        found: tuple[str, ArtifactRef] | None = None
-        try:
-            found = self._tracker.find_output(instruction.key)
-            if found is not None and not self._store.exists(found[1]):
-                missing, found = found, None
-                warnings.warn(_MISSING.format(missing[1].id, missing[0]), stacklevel=2)
-        except SematicError as error:
-            warnings.warn(f"The cache could not be asked, so it is not used: {error}", stacklevel=2)
-        finally:  # where warnings are errors, too
-            original_id, output = found or (None, None)
-            run_id = instruction.call.run_id
-            self._events.put(OutputLookedUp(self._clock(), run_id, output, original_id))
 
     def _close(self) -> None:
         """Let go of everything, and of the caller's thread last, whatever goes wrong before."""
@@ -235,75 +359,26 @@ class Engine:
                     stack.callback(self._standalone.close)
                 stack.callback(self._tracker.close)
                 stack.callback(self._recording.close)
-                stack.callback(self._evaluator.shutdown, cancel_futures=True)
+                if self._heartbeat is not None:
+                    stack.callback(self._heartbeat.close)
+                stack.callback(self._evaluator.close)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = self._error or error
 
     # --- the caller's thread -----------------------------------------------------------------
 
-    @contextmanager
-    def _cancel_on_signals(self) -> Iterator[None]:
-        """Signals cancel the pipeline run while it runs in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        owner = os.getpid()
-
-        def cancel(number: int, frame: object) -> None:
-            if os.getpid() != owner:  # a child that user code forked: as if we were not here
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-                return
-            name = signal.Signals(number).name
-            self.request_cancel(f"Canceled by {name}.")
-            self._inline.interrupt()
-
-        # Signals that are ignored stay so (jobs in the background of a shell); a handler that
-        # Python does not know could not be put back.
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        ours = [n for n, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-        for number in ours:
-            signal.signal(number, cancel)
-        try:
-            yield
-        finally:
-            for number in ours:
-                signal.signal(number, before[number])
-
-    def _result(self, call: Call) -> Any:
-        if self._error is not None:
+    def _result(self) -> Any:
+        if self._error is not None and not self._ended_otherwise():
             raise self._error
         assert self._end is not None
-        match self._end.status:
-            case PipelineRunStatus.COMPLETE:
-                return self._value(self._end.output)
-            case PipelineRunStatus.CANCELED:
-                raise CancellationError(self._end.reason or "Canceled.")
-            case _:
-                raise self._failure(self._end) from self._cause(self._end)
+        return take_result(self._end, state=self._state, store=self._store)
 
-    def _value(self, output: ArtifactRef | None) -> Any:
-        assert output is not None
-        return self._store.get(output)
-
-    def _failure(self, end: EndPipeline) -> PipelineRunError:
-        error = end.error
-        assert error is not None and end.failed_run_id is not None
-        function = self._state.function_of(end.failed_run_id)
-        kind = error.type.removeprefix("builtins.")
-        return PipelineRunError(
-            "The pipeline run failed due to previous errors!\n\n"
-            f"{function.path} failed with {kind}: {error.message}",
-            run_id=end.failed_run_id,
-        )
-
-    def _cause(self, end: EndPipeline) -> BaseException | None:
-        if end.exception is not None:
-            return end.exception
-        return restore_exception(end.error) if end.error is not None else None
+    def _ended_otherwise(self) -> bool:
+        """Whether the disk became full when another end had begun, which it did not change."""
+        if self._end is None or self._aborted is None:
+            return False
+        return isinstance(self._error, RecordFullError) and self._end.error != self._aborted.error
 
 
-_MISSING = "The cached output {} of run {} is not in the store any more; it is computed again."
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NOT_OVER = f"It did not end within {_SECONDS_TO_END:g} seconds of being asked to."
 _CHANGES = (RunCreated, RunMoved, PipelineMoved)

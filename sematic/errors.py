@@ -22,6 +22,8 @@
     │   └── CorruptArtifactError                  the bytes of an artifact are not what was written
     ├── RecordError
     │   ├── FencedError                       another driver has taken this pipeline run over
+    │   ├── RecordFullError                   the disk of the record has no space left
+    │   ├── RecordUnavailableError            it is locked or out of reach, for now
     │   ├── IllegalStateTransitionError (ValueError)
     │   └── UnknownSchemaError                written by a newer version of sematic
     ├── NotFoundError (LookupError)           no run or artifact has this id
@@ -119,6 +121,26 @@ class RecordError(SematicError):
 
 class FencedError(RecordError):
     """Another driver has taken over this pipeline run; this one must stop."""
+
+
+class RecordFullError(RecordError):
+    """The disk of the record is full.
+
+    Attributes:
+        recorded: whether what was to be recorded has been, in space that a reserve has set free. If
+            so, there is room for the end of the pipeline run, and for nothing more.
+    """
+
+    def __init__(self, message: str = "", *, recorded: bool = True) -> None:
+        super().__init__(message)
+        self.recorded = recorded
+
+
+class RecordUnavailableError(RecordError):
+    """The record cannot be used now: another process has locked it, or its database is away.
+
+    Nothing was written, or it is not known whether it was. Perhaps it works when it is tried again.
+    """
 
 
 class IllegalStateTransitionError(RecordError, ValueError):

@@ -1,5 +1,6 @@
 """``execute_call``: the only place where user code runs."""
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
@@ -12,11 +13,14 @@ from sematic.calls import (
     Outcome,
     Succeeded,
 )
+from sematic.containers import KNOWN
 from sematic.error_records import build_error_record
 from sematic.errors import FutureUseError, UnusedFutureError
 from sematic.expressions import Put, build_input, evaluate, put_once
+from sematic.forked_children import end_child
 from sematic.function import Function
 from sematic.future import Future, Operation, Selection
+from sematic.hidden_futures import find_holder
 from sematic.nesting import holds_future, iter_nested
 from sematic.ports import ArtifactStore
 from sematic.run_context import ExecutingCall, SematicContext, executing
@@ -54,7 +58,7 @@ def execute_call(
         with executing(SematicContext(call.run_id, call.root_id), attempt) as current:
             arguments = load_inputs(call.function, inputs, store)
             with interruptible:
-                returned = call.function.execute(arguments)
+                returned = _run_user_code(call.function, arguments)
             value = call.function.cast_output(returned)
             return _build_outcome(call, value, current, store=store)
     except CallInterrupted:
@@ -62,6 +66,20 @@ def execute_call(
     except BaseException as error:  # noqa: BLE001
         # SystemExit too: it must not end the driver or the worker.
         return Failed(build_error_record(error, pickled=remote), error)
+
+
+def _run_user_code(function: Function[..., object], arguments: dict[str, object]) -> object:
+    """Call the function; a child process that it forked and that comes out here ends here."""
+    process = os.getpid()
+    try:
+        returned = function.execute(arguments)
+    except BaseException as error:
+        if os.getpid() != process:
+            end_child(error)
+        raise
+    if os.getpid() != process:
+        end_child(None)
+    return returned
 
 
 def load_inputs(
@@ -123,7 +141,7 @@ def _build_outcome(
     # What threads made is this call's own if it is used; else it may well be somebody else's.
     created = created + [stray for stray in current.stray_futures if stray.id in reached]
     _refuse_foreign(reached.values(), created)
-    _refuse_unused(created, reached, call.function)
+    _refuse_unused(created, reached, value, function=call.function)
     if not reached:
         return Succeeded(store.put(value, call.function.output_type))
     put = put_once(store)
@@ -180,11 +198,24 @@ def _refuse_foreign(futures: Iterable[Future], created: list[Future]) -> None:
 
 
 def _refuse_unused(
-    created: list[Future], reached: Mapping[str, Future], function: Function[..., object]
+    created: list[Future],
+    reached: Mapping[str, Future],
+    value: object,
+    *,
+    function: Function[..., object],
 ) -> None:
     unused = [future for future in created if future.id not in reached]
     if not unused:
         return
+    hidden = find_holder([value, *reached.values()], {future.id for future in unused})
+    if hidden is not None:
+        future, holder = hidden
+        raise FutureUseError(
+            f"The future of {future.function.__name__!r} is inside of a {type(holder).__name__}, "
+            f"where futures are not found: only in {KNOWN}. In {function.__name__!r}, put it into "
+            "one of these, e.g. with list(...) around a generator or dict.values(), or pass it as "
+            "an argument of its own."
+        )
     # Not one that another unused one needs: that is not where the mistake is.
     needed = _reachable([list(future.kwargs.values()) for future in unused])
     name = next(f.function.__name__ for f in unused if f.id not in needed)

@@ -115,6 +115,7 @@ class _Builder:
         self._put = put
         self._steps: list[Step] = []
         self._index: dict[int, int] = {}
+        self._keys: dict[int, object] = {}  # by the id of their selections; kept
 
     def build(self, value: object) -> Expression:
         stack = [value]
@@ -134,24 +135,29 @@ class _Builder:
         if isinstance(node, Future):
             return []
         if isinstance(node, Selection):
-            return [node._source, node._key]
+            return [node._source, self._key(node)]
         if isinstance(node, Operation):
             return list(node._operands)
         return list(iter_nested(node))
+
+    def _key(self, node: Selection) -> object:
+        """The key; of a slice its parts, which are quicker to store."""
+        key = node._key
+        if not isinstance(key, slice):
+            return key
+        return self._keys.setdefault(id(node), (key.start, key.stop, key.step))
 
     def _step(self, node: object) -> Step:
         if isinstance(node, Future):
             return OutputOf(node.id)
         if isinstance(node, Selection):
             kind: Any = "slice" if isinstance(node._key, slice) else node._kind
-            return Select(kind, self._index[id(node._source)], self._index[id(node._key)])
+            return Select(kind, self._index[id(node._source)], self._index[id(self._key(node))])
         if isinstance(node, Operation):
             return Operate(node._operator, tuple(self._index[id(o)] for o in node._operands))
         return self._collect(node)
 
     def _collect(self, node: object) -> Step:
-        if isinstance(node, slice):
-            node = (node.start, node.stop, node.step)
         parts = list(iter_nested(node))
         if not parts:
             return self._put(node, type(node))

@@ -6,9 +6,3 @@ from pathlib import Path
 def log_path(directory: Path, root_id: str, run_id: str, attempt: int) -> Path:
     """The file of an attempt's output: bytes as they were written, stdout and stderr together."""
     return directory / root_id / f"{run_id}-{attempt}.log"
-
-
-def find_logs(directory: Path, root_id: str, run_id: str) -> list[Path]:
-    """The files of a run's attempts that had any output, in order."""
-    found = (directory / root_id).glob(f"{run_id}-*.log")
-    return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]))

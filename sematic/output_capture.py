@@ -5,6 +5,7 @@ their file descriptors: :mod:`sematic.ray_backend.worker_log`.
 """
 
 import logging
+import os
 import sys
 import threading
 import weakref
@@ -35,18 +36,27 @@ class LogTee:
         self._open_for: tuple[str, int] | None = None
         self._file: BinaryIO | None = None
         self._closed = False
+        self._fails_for: tuple[str, int] | None = None
+        self._told = False
         # Threads print too. Reentrant: so do signal handlers.
         self._lock = threading.RLock()
+        _tees.add(self)
 
     def write(self, text: str) -> None:
         """Append to the log of the call that this thread works for, if there is one."""
         call = likely_call()
         if call is None or call.thread_id != self._thread_id or not text:
             return
+        key = (call.context.run_id, call.attempt)
         with self._lock:
-            if not self._closed:  # else somebody kept the stream beyond the pipeline run
-                file = self._log_of(call.context.run_id, call.attempt)
-                file.write(text.encode("utf-8", "backslashreplace"))
+            # Closed: somebody kept the stream beyond the pipeline run.
+            if self._closed or self._fails_for == key:
+                return
+            try:
+                self._log_of(*key).write(text.encode("utf-8", "backslashreplace"))
+            except OSError as error:  # a full disk: no reason for a function to fail
+                self._fails_for = key
+                self._tell(error)
 
     def close(self) -> None:
         """Close the open log, if there is one. What is written from now on goes nowhere."""
@@ -55,13 +65,35 @@ class LogTee:
             if self._file is not None:
                 self._file.close()
 
+    def forget(self) -> None:
+        """In a forked child: another thread may have been writing at that moment."""
+        self._lock = threading.RLock()
+        self._file = None  # what the child prints is appended to the same log
+
+    def _tell(self, error: OSError) -> None:
+        if not self._told:
+            self._told = True
+            sys.stderr.write(f"sematic: The logs of functions cannot be written: {error}\n")
+
     def _log_of(self, run_id: str, attempt: int) -> BinaryIO:
         if self._file is None or (run_id, attempt) != self._open_for:
             if self._file is not None:
                 self._file.close()
+                self._file = None
             self._file = _open_log(self._path_of(run_id, attempt))
             self._open_for = (run_id, attempt)
         return self._file
+
+
+_tees: "weakref.WeakSet[LogTee]" = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    for tee in list(_tees):
+        tee.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 class _TeeStream:

@@ -21,8 +21,14 @@ class ArtifactStore(Protocol):
             ArtifactError: it cannot be turned into bytes, or they cannot be kept.
         """
 
-    def exists(self, ref: ArtifactRef) -> bool:
-        """Whether ``get`` would find a stored value."""
+    def check(self, ref: ArtifactRef) -> None:
+        """Look whether all of a stored value is there, as it was stored.
+
+        Raises:
+            MissingArtifactError: it is not there.
+            CorruptArtifactError: it is not what was stored.
+            ArtifactError: that cannot be found out.
+        """
 
     def get(self, ref: ArtifactRef) -> Any:
         """A fresh copy of a stored value: no change to it reaches anybody else.
@@ -91,22 +97,67 @@ class Batch:
 class Tracker(Protocol):
     """Keeps the record."""
 
-    def begin(self, info: PipelineRunInfo) -> int:
-        """Record a pipeline run, or take it over, and return the epoch to drive it with."""
+    def begin(self, info: PipelineRunInfo, *, after_epoch: int = 0) -> int:
+        """Record a pipeline run, or take it over, and return the epoch to drive it with.
+
+        Args:
+            info: what to record; of a pipeline run that is taken over, only its id counts.
+            after_epoch: of the driver that is taken over from; 0 for a new pipeline run.
+
+        Raises:
+            FencedError: somebody else was faster: the newest epoch is not ``after_epoch``.
+            RecordError: the record cannot be written.
+        """
 
     def record(self, batch: Batch) -> None:
         """Record a batch: all of it or, on an error, nothing. Twice is as good as once.
 
+        A record that is locked or out of reach for a while is waited for.
+
         Raises:
             FencedError: another driver has taken the pipeline run over.
+            RecordFullError: the disk is full. If it says so, this is the one error after which the
+                batch **is** recorded: in a reserve, where the end of the pipeline run has room too.
             RecordError: the record cannot be written.
         """
 
-    def find_output(self, cache_key: str) -> tuple[str, ArtifactRef] | None:
-        """The oldest recorded output under a cache key, and the run that computed it.
+    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
+        """The recorded outputs under a cache key, oldest first, each with a run that computed it.
+
+        More than one where it was computed again because its artifact was missing.
 
         Called from threads of its own, beside ``record``.
         """
 
     def close(self) -> None:
         """Let go of the pipeline run and of every connection."""
+
+
+class Lease(Protocol):
+    """A driver's right to drive a pipeline run, and what others want of it.
+
+    Attributes:
+        seconds: how long the right lasts after each renewal. Others may take it over then, or as
+            soon as the driver's process is gone.
+    """
+
+    @property
+    def seconds(self) -> float: ...
+
+    def renew(self) -> None:
+        """Show a sign of life.
+
+        Raises:
+            FencedError: another driver has taken the pipeline run over.
+            RecordError: the record cannot be written now.
+        """
+
+    def read_wish(self) -> str | None:
+        """Why the pipeline run is to be cancelled, if somebody wants that.
+
+        Raises:
+            RecordError: the record cannot be read now.
+        """
+
+    def close(self) -> None:
+        """Let go of connections; the right ends with the process."""

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from sematic.errors import RecordFullError
 from sematic.events import Change, Event
 from sematic.ports import Batch, Tracker
 
@@ -24,7 +25,8 @@ class Recording:
         tracker: where they go.
         root_id: the pipeline run.
         epoch: the driver's.
-        on_error: called once, from the recording thread, with what made recording impossible.
+        on_error: called from the recording thread: once with what made recording impossible, and
+            before that, perhaps, with the RecordFullError that says that it soon will be.
     """
 
     def __init__(
@@ -48,6 +50,16 @@ class Recording:
         self._urgent = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sematic-recording", daemon=True)
         self._thread.start()
+
+    @property
+    def driver(self) -> tuple[str, int]:
+        """The pipeline run, and the epoch of its driver."""
+        return self._root_id, self._epoch
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing is recorded any more."""
+        return self._error is not None
 
     def append(self, event: Event, changes: list[Change]) -> None:
         """Record an event and what it means, soon."""
@@ -105,7 +117,10 @@ class Recording:
             self._tracker.record(batch)
         except BaseException as error:  # noqa: BLE001
             # Handed to the engine, which ends the pipeline run.
-            self._error = error
+            if isinstance(error, RecordFullError) and error.recorded:
+                self._next_seq += len(items)  # and the end can be recorded, too
+            else:
+                self._error = error
             self._on_error(error)
         else:
             self._next_seq += len(items)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from sematic.config_directory import config_directory
+from sematic.credentials import MASK, hide_credentials
 from sematic.errors import SettingsError
 from sematic.settings_file import change_settings, read_settings, settings_path
 
@@ -37,7 +38,6 @@ __all__ = [
     "settings_path",
 ]
 
-_MASK = "**********"
 _CONFIG_DIRECTORY = "{config_directory}"
 
 
@@ -62,6 +62,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     pattern: str = r"(?s).+"
     form: str = "a text that is not empty"
+    number: bool = False
 
     @property
     def attribute(self) -> str:
@@ -83,21 +84,8 @@ class Setting:
     def show(self, value: str) -> str:
         """``value`` as people may see it: secrets, and passwords in URLs, are masked."""
         if self.secret:
-            return _MASK
-        return re.sub(
-            r"([?&][^=&]*(?:password|secret|token|key)[^=&]*=)[^&]*",
-            rf"\g<1>{_MASK}",
-            _mask_user_info(value),
-            flags=re.IGNORECASE,
-        )
-
-
-def _mask_user_info(url: str) -> str:
-    """``scheme://user:password@host`` without the password; also where the URL is misspelt."""
-    before, at, host = url.rpartition("@")
-    start = before.find("://") + len("://") if "://" in before else 0
-    user, colon, _ = before[start:].partition(":")
-    return f"{before[:start]}{user}:{_MASK}@{host}" if at and colon else url
+            return MASK
+        return hide_credentials(value)
 
 
 SETTINGS = (
@@ -123,6 +111,14 @@ SETTINGS = (
         form="an absolute path or a URI such as s3://bucket/prefix",
     ),
     Setting(
+        "SEMATIC_LEASE_SECONDS",
+        "Seconds after which a pipeline run whose driver shows no sign of life counts as lost.",
+        default="30",
+        pattern=r"[1-9][0-9]{0,4}(\.[0-9]+)?",
+        form="a number of seconds, at least 1",
+        number=True,
+    ),
+    Setting(
         "SEMATIC_PROGRESS",
         "What a run shows at the terminal: auto (live if it is one), plain lines, or nothing.",
         default="auto",
@@ -145,10 +141,10 @@ class Secret:
         return self._text
 
     def __repr__(self) -> str:
-        return f"Secret('{_MASK}')"
+        return f"Secret('{MASK}')"
 
     def __str__(self) -> str:
-        return _MASK
+        return MASK
 
 
 @dataclass(frozen=True)
@@ -162,6 +158,7 @@ class Settings:
     api_key: Secret | None
     database_url: str = field(repr=False)
     artifacts_uri: str = field(repr=False)
+    lease_seconds: float
     progress: str
     snowflake_user: str | None
     snowflake_password: Secret | None
@@ -183,6 +180,15 @@ class FoundSetting:
     origin: str
 
     @property
+    def parsed(self) -> str | float | Secret | None:
+        """The value as :class:`Settings` has it."""
+        if self.value is None:
+            return None
+        if self.setting.number:
+            return float(self.value)
+        return Secret(self.value) if self.setting.secret else self.value
+
+    @property
     def shown(self) -> str:
         """The value as people may see it; empty if there is none."""
         return "" if self.value is None else self.setting.show(self.value)
@@ -197,12 +203,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         SettingsError: a value is not valid, the file cannot be read, or the config directory is
             needed for a default and cannot be used.
     """
-    values: dict[str, str | Secret | None] = {
-        found.setting.attribute: (
-            Secret(found.value) if found.setting.secret and found.value else found.value
-        )
-        for found in find_settings(environ)
-    }
+    values = {found.setting.attribute: found.parsed for found in find_settings(environ)}
     return Settings(**values)  # type: ignore[arg-type]
 
 
@@ -220,9 +221,17 @@ def find_settings(environ: Mapping[str, str] | None = None) -> Iterator[FoundSet
         if found.value is None and setting.default is not None:
             default = setting.default
             if _CONFIG_DIRECTORY in default:
-                default = default.replace(_CONFIG_DIRECTORY, directory())
+                default = _fill_in(default, directory())
             found = FoundSetting(setting, default, "default")
         yield found
+
+
+def _fill_in(default: str, directory: str) -> str:
+    """A default with the config directory in it, which may have any name."""
+    if "://" not in default:
+        return default.replace(_CONFIG_DIRECTORY, directory)
+    quoted = directory.replace("%", "%25").replace("?", "%3F")
+    return default.replace(_CONFIG_DIRECTORY, quoted)
 
 
 def read_setting(name: str, environ: Mapping[str, str] | None = None) -> str | None:

@@ -2,9 +2,9 @@
 
 import threading
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from sematic.output_capture import PathOf, teed_streams
 from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
+from sematic.ray_backend.session_directory import remove_abandoned_sessions
 from sematic.ray_backend.tracker_actor import move_to_actor
 from sematic.rerun import plan_rerun
 from sematic.runners.progress import progress_display
-from sematic.runners.runner import Runner, run_future, system_clock
+from sematic.runners.resuming import Resumption, find_resumption
+from sematic.runners.runner import Runner, run_future, steady_clock, system_clock, tell
 from sematic.settings import config_directory, load_settings
 from sematic.shipping import locate_function
 from sematic.tracking.environment import describe_command, describe_surroundings
+from sematic.tracking.settling import settle_broken
 from sematic.tracking.sql_tracker import SqlTracker
 from sematic.version import __version__
 
@@ -51,6 +54,9 @@ class LocalRunner(Runner):
         on_failure: what happens to standalone functions that still run when another function
             fails: ``"cancel"`` ends them, ``"drain"`` lets them finish.
         ray_address: of a running Ray to use, as ``ray.init(address=...)`` takes it.
+        resume: the id of a pipeline run whose driver is gone, or its first digits. What it has
+            recorded is not executed again; the rest is, with the options it began with. The
+            future must be of the same function, with the same arguments.
         progress: ``"auto"``, ``"plain"`` or ``"off"``; ``None`` for what the setting
             ``SEMATIC_PROGRESS`` says.
 
@@ -66,6 +72,7 @@ class LocalRunner(Runner):
         max_parallelism: int | None = None,
         on_failure: OnFailure = "cancel",
         ray_address: str | None = None,
+        resume: str | None = None,
         progress: str | None = None,
     ) -> None:
         self._cache_namespace = cache_namespace
@@ -73,6 +80,9 @@ class LocalRunner(Runner):
         self._max_parallelism = _check_parallelism(max_parallelism)
         self._on_failure = _check_choice("on_failure", on_failure, ("cancel", "drain"))
         self._ray_address = ray_address
+        self._resume = resume
+        if resume is not None:
+            self._refuse_new_options()
         self._progress = progress and _check_choice("progress", progress, ("auto", "plain", "off"))
 
     def run(self, future: AbstractFuture) -> Any:
@@ -82,46 +92,90 @@ class LocalRunner(Runner):
     def _execute(self, root: Future) -> Any:
         settings = load_settings()
         logs = config_directory() / "logs"
-        store = FileSystemStore(settings.artifacts_uri)
-        tracker = SqlTracker(settings.database_url)
+        store = FileSystemStore(settings.artifacts_uri, trusted_from=system_clock())
+        store.check_writable()
+        tracker = SqlTracker(settings.database_url, lease_seconds=settings.lease_seconds)
+        resumption = self._resumption(root, settings.database_url)
         call = build_root_call(root, store)
+        if resumption is not None:
+            resumption.check_root(call)
         seeds = self._seeds(call, settings.database_url)
         namespace = determine_cache_namespace(self._cache_namespace, root)
         info = _describe(root, runner=type(self).__name__, cache_namespace=namespace)
+        clock = steady_clock()
         with progress_display(self._progress or settings.progress, root) as progress:
             executor = RayExecutor(
                 store,
                 ray=LocalRay(self._ray_address, announce=progress.announce),
-                clock=system_clock,
+                clock=clock,
                 log_directory=logs,
-                warn=_warn,
+                warn=tell,
                 on_ready=lambda ray: move_to_actor(ray, tracker),
             )
             engine = Engine(
                 store=store,
                 tracker=tracker,
                 standalone=executor,
-                clock=system_clock,
+                clock=clock,
                 listeners=progress.listeners,
+                open_lease=tracker.open_lease,
+                settle=partial(settle_broken, settings.database_url),
+                warn=tell,
             )
-            path_of = _path_of(logs, root.id)
-            with teed_streams(path_of), _surroundings(tracker, info):
-                value = engine.run(
-                    call,
-                    info,
-                    max_parallelism=self._max_parallelism,
-                    on_failure=self._on_failure,
-                    cache_namespace=info.cache_namespace,
-                    seeds=seeds,
-                )
+            with teed_streams(_path_of(logs, root.id)):
+                if resumption is not None:
+                    value = self._go_on(engine, info, resumption)
+                else:
+                    with _surroundings(tracker, info):
+                        value = engine.run(
+                            call,
+                            info,
+                            max_parallelism=self._max_parallelism,
+                            on_failure=self._on_failure,
+                            cache_namespace=info.cache_namespace,
+                            seeds=seeds,
+                        )
             progress.conclude(value)
             return value
+
+    def _go_on(self, engine: Engine, info: PipelineRunInfo, resumption: Resumption) -> Any:
+        changed = resumption.changed_functions()
+        if changed:
+            tell(
+                f"The code of {', '.join(changed)} has changed since the pipeline run began. What "
+                "must still execute executes as it is now; what is recorded stays as it is."
+            )
+        try:
+            return engine.resume(info, resumption, after_epoch=resumption.epoch)
+        finally:
+            remove_abandoned_sessions()  # the Ray of the driver that is gone
+
+    def _resumption(self, root: Future, url: str) -> Resumption | None:
+        if self._resume is None:
+            return None
+        resumption = find_resumption(url, self._resume)
+        root.id = resumption.root_id
+        return resumption
+
+    def _refuse_new_options(self) -> None:
+        given = {
+            "cache_namespace": self._cache_namespace is not None,
+            "rerun_from": self._rerun_from is not None,
+            "max_parallelism": self._max_parallelism is not None,
+            "on_failure": self._on_failure != "cancel",
+        }
+        if any(given.values()):
+            names = ", ".join(name for name, is_given in given.items() if is_given)
+            raise InvalidOptionError(
+                f"A pipeline run that is resumed keeps the options that it began with: leave out "
+                f"{names}."
+            )
 
     def _seeds(self, root: Call, url: str) -> tuple[Seed, ...]:
         if self._rerun_from is None:
             return ()
         from sematic.tracking.queries import open_queries
-        from sematic.tracking.recorded_graph import read_recorded_runs  # loads SQLAlchemy
+        from sematic.tracking.recorded_graph import read_recorded_runs
 
         try:
             run_id = open_queries(url).resolve_run_id(self._rerun_from)
@@ -169,21 +223,17 @@ def _surroundings(tracker: SqlTracker, info: PipelineRunInfo) -> Iterator[None]:
                 try:
                     annotate(info.root_id, {**info.environment, **found})
                 except RecordError as error:  # the outcome is recorded: it is what counts
-                    _warn(f"Git commit and package versions could not be recorded: {error}")
+                    tell(f"Git commit and package versions could not be recorded: {error}")
 
         try:
             yield
-        except RecordError:
-            raise  # there is no record to add to
+        except (RecordError, KeyboardInterrupt):
+            raise  # there is no record to add to, or no time
         except BaseException:
             add()
             raise
         else:
             add()
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, stacklevel=2)
 
 
 def _check_parallelism(value: object) -> int | None:

@@ -8,26 +8,36 @@ import os
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from sematic.engine import Listener
-from sematic.errors import CancellationError, PipelineRunError
+from sematic.errors import CancellationError, PipelineRunError, RecordFullError
 from sematic.events import Change
 from sematic.future import Future
 from sematic.runners.live import LiveTerminal, is_terminal, live_terminal
 from sematic.runners.standing import Failure, Standing
 from sematic.states import PipelineRunStatus, RunState
 from sematic.types.display import short_repr
-from sematic.wording import SIGNS, count_states, format_count, format_duration, one_line, short_id
+from sematic.wording import (
+    SIGNS,
+    clean,
+    count_states,
+    describe_error,
+    format_count,
+    format_duration,
+    one_line,
+    short_id,
+)
 
 _QUICK_SECONDS = 0.3
 _FRAME_SECONDS = 1 / 8
 _LOOK_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 10.0
 _VALUE_ROOM = 200
+_MOST_ALIKE = 3  # failures that are told one by one
 _CODES = {"green": 32, "red": 31, "yellow": 33, "cyan": 36, "bright_black": 90}
 
 _log = logging.getLogger("sematic")
@@ -86,6 +96,9 @@ def _showing(progress: "_ShownProgress") -> Iterator[None]:
         yield
     except (PipelineRunError, CancellationError):
         progress.stop(certain=True)
+        raise
+    except RecordFullError as error:
+        progress.stop(certain=error.recorded)
         raise
     except BaseException:
         progress.stop(certain=False)
@@ -186,7 +199,7 @@ class _ShownProgress:
     @property
     def title(self) -> str:
         """The name of the pipeline run, and its short id."""
-        return f"{self.root.props.name} {short_id(self.root.id)}"
+        return f"{clean(self.root.props.name)} {short_id(self.root.id)}"
 
     # --- what the kinds of display differ in ---------------------------------------------------
 
@@ -244,6 +257,10 @@ class _PlainProgress(_ShownProgress):
 
     shows_failures = True
 
+    def __init__(self, root: Future, stream: TextIO) -> None:
+        super().__init__(root, stream)
+        self._told: Counter[str] = Counter()  # how often each reason
+
     def show_start(self) -> None:
         self._last_heartbeat = self.started_at
         self.say(f"{self.title} started")
@@ -263,7 +280,12 @@ class _PlainProgress(_ShownProgress):
 
     def show_failures(self, failures: Sequence[Failure]) -> None:
         for failure in failures:
-            self.say(f"{failure.name} {short_id(failure.run_id)} failed: {_why(failure)}")
+            why = _why(failure)
+            self._told[why] += 1
+            if self._told[why] <= _MOST_ALIKE:
+                self.say(f"{failure.name} {short_id(failure.run_id)} failed: {why}")
+            elif self._told[why] == _MOST_ALIKE + 1:
+                self.say("and others, for the same reason")
 
 
 class _LiveProgress(_ShownProgress):
@@ -337,8 +359,7 @@ def describe_value(value: Any) -> str:
 def _why(failure: Failure) -> str:
     if failure.error is None:
         return "for a reason that is not known"
-    kind = failure.error.type.removeprefix("builtins.")
-    return one_line(f"{kind}: {failure.error.message}")
+    return describe_error(failure.error.type, failure.error.message)
 
 
 def _can_draw(stream: Any) -> bool:

@@ -1,12 +1,15 @@
 """Runner: what every runner is, and what running any future takes."""
 
+import logging
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 from sematic.errors import FutureUseError, NestedRunError
 from sematic.future import AbstractFuture, Future
+from sematic.ports import Clock
 from sematic.run_context import executing_call
 from sematic.states import RunState
 
@@ -77,6 +80,23 @@ def _checked_root(future: AbstractFuture) -> Future:
     )
 
 
+def tell(sentence: str) -> None:
+    """Warn who runs a pipeline. From any thread; never raises, also where warnings are errors."""
+    try:
+        warnings.warn(sentence, stacklevel=3)
+    except Exception:  # noqa: BLE001 - a filter makes it an error, or whoever shows it failed
+        logging.getLogger("sematic").warning(sentence)
+
+
 def system_clock() -> float:
     """Seconds since the epoch, UTC."""
     return time.time()
+
+
+def steady_clock() -> Clock:
+    """A clock for one driver: it begins with the system's time and is never set back or forward.
+
+    Time limits and pauses would be wrong by as much as somebody sets the system's clock.
+    """
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()

@@ -5,9 +5,9 @@ from typing import Any
 from sematic.engine import Engine
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
+from sematic.in_memory import ForgetfulTracker, MemoryStore
 from sematic.ports import PipelineRunInfo
 from sematic.runners.runner import Runner, run_future, system_clock
-from sematic.testing import ForgetfulTracker, MemoryStore
 from sematic.version import __version__
 
 

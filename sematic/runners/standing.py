@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sematic.calls import ErrorRecord
 from sematic.events import Change, PipelineMoved, RunCreated, RunMoved
 from sematic.states import PipelineRunStatus, RunState
+from sematic.wording import clean
 
 MOST_REMEMBERED = 50
 """Pipeline runs of more runs than this are counted only; ended runs are forgotten."""
@@ -14,7 +15,7 @@ MOST_REMEMBERED = 50
 
 @dataclass(slots=True)
 class SeenRun:
-    """A run as far as a display needs it; times in seconds since the epoch."""
+    """A run as far as a display needs it: a name in one line, times in seconds since the epoch."""
 
     id: str
     parent_id: str | None
@@ -82,7 +83,7 @@ class Standing:
                         SeenRun(
                             call.run_id,
                             call.parent_id,
-                            call.options.name,
+                            clean(call.options.name),
                             call.options.standalone,
                         )
                     )

@@ -250,7 +250,7 @@ def test_a_record_that_cannot_be_written_ends_the_run(error) -> None:
 
 def test_a_record_that_cannot_be_begun() -> None:
     class Closed(MemoryTracker):
-        def begin(self, info: object) -> int:
+        def begin(self, info: object, *, after_epoch: int = 0) -> int:
             raise RecordError("no such directory")
 
     with pytest.raises(RecordError, match="no such directory"):

@@ -1,5 +1,8 @@
 """``execute_call``: from a call and its inputs to an outcome."""
 
+import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -405,6 +408,44 @@ def test_only_user_code_can_be_interrupted(store) -> None:
     is_armed = False
     outcome_of(store, spy, interruptible=arm())
     assert seen == [("executed", True), ("stored", False)]
+
+
+# --- child processes
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "printed"),
+    [
+        (lambda: None, 0, ""),
+        (lambda: sys.exit(), 0, ""),
+        (lambda: sys.exit(3), 3, ""),
+        (lambda: sys.exit("sorry"), 1, "sorry\n"),
+        (lambda: int("x"), 1, "base 10: 'x'\n"),
+    ],
+)
+def test_a_child_that_was_forked_ends_where_its_code_does(store, capfd, end, code, printed) -> None:
+    """It has a copy of the whole stack: it must not go on as a second driver."""
+    parent = os.getpid()
+
+    def forking() -> int:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            print("still buffered", end="")
+            end()
+            return 1
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    try:
+        outcome = outcome_of(store, forking, int)
+    finally:
+        if os.getpid() != parent:
+            os._exit(99)
+    assert isinstance(outcome, Succeeded)
+    assert store.get(outcome.output) == code
+    out, err = capfd.readouterr()
+    assert out == "still buffered"
+    assert err.endswith(printed)
 
 
 # --- the context

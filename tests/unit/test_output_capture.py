@@ -3,6 +3,8 @@
 import contextlib
 import io
 import logging
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import pytest
 
 from sematic.output_capture import teed_streams
 from sematic.run_context import SematicContext, executing
+from tests.disks import SmallDisk
 
 FIRST, SECOND = SematicContext("first", "root"), SematicContext("second", "root")
 
@@ -107,6 +110,32 @@ def test_threads_of_the_function_are_heard(logs: Logs) -> None:
         thread.start()
         thread.join()
     assert logs.read("first") == "from a thread\n"
+
+
+def test_a_child_that_was_forked_while_a_thread_prints_can_print(logs: Logs) -> None:
+    """The lock is held at that moment by a thread that the child does not have."""
+    printing, done = threading.Event(), threading.Event()
+
+    def path_of(run_id: str, attempt: int) -> Path:
+        if threading.current_thread() is thread and not done.is_set():
+            printing.set()
+            done.wait(10)
+        return logs.path_of(run_id, attempt)
+
+    thread = threading.Thread(target=print, args=("from a thread",))
+    with logs.screen.shows_output(), teed_streams(path_of), executing(FIRST):
+        thread.start()
+        assert printing.wait(10)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(5)  # in place of a deadlock
+            print("from a child")
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        done.set()
+        thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert logs.read("first") == "from a child\nfrom a thread\n"
 
 
 def test_pipelines_in_two_threads_do_not_get_into_each_others_way(tmp_path: Path) -> None:
@@ -233,3 +262,29 @@ def test_handlers_that_a_function_adds_are_heard_and_survive(
     logger.info("afterwards")
     assert logs.read("first") == "training\n"
     assert logs.screen.getvalue() == "training\nafterwards\n"
+
+
+# --- a full disk
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_fails_nothing(
+    small_disk: SmallDisk,
+) -> None:
+    logs = Logs(small_disk.path)
+    with logs.teed():
+        with executing(FIRST, 1):
+            print("kept")
+        small_disk.fill()
+        for attempt in (2, 3):
+            with executing(FIRST, attempt):
+                print("x" * 10_000)
+                print("more")
+        small_disk.make_room()
+        with executing(SECOND, 1):
+            print("again")
+    assert logs.read("first") == "kept\n"
+    assert logs.read("second") == "again\n"
+    told = [line for line in logs.screen.getvalue().splitlines() if line.startswith("sematic:")]
+    assert told == [
+        "sematic: The logs of functions cannot be written: [Errno 28] No space left on device"
+    ]

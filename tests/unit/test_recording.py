@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sematic.errors import FencedError
+from sematic.errors import FencedError, RecordFullError
 from sematic.events import CancelRequested, PipelineMoved
 from sematic.ports import Batch
 from sematic.recording import Recording
@@ -177,3 +177,21 @@ def test_no_thread_is_left(tracker) -> None:
     recording.close()
     names = [thread.name for thread in threading.enumerate()]
     assert "sematic-recording" not in names
+
+
+def test_a_full_disk_is_told_and_what_follows_is_recorded(recording, tracker, errors) -> None:
+    class FullOnce(list[Batch]):
+        def append(self, batch: Batch) -> None:
+            super().append(batch)
+            if len(self) == 1:
+                raise RecordFullError("No space left.")
+
+    tracker.batches = FullOnce()
+    tracker.allow_everything()
+    recording.append(event(0), [])
+    recording.flush()
+    recording.append(event(1), [])
+    recording.flush()
+    assert [str(error) for error in errors] == ["No space left."]
+    assert [batch.first_seq for batch in tracker.batches] == [0, 1]
+    assert not recording.is_broken

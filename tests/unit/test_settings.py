@@ -70,6 +70,7 @@ def test_defaults(home, tmp_path: Path) -> None:
         api_key=None,
         database_url=f"sqlite:///{tmp_path}/.sematic/sematic.db",
         artifacts_uri=f"{tmp_path}/.sematic/artifacts",
+        lease_seconds=30.0,
         progress="auto",
         snowflake_user=None,
         snowflake_password=None,
@@ -83,6 +84,12 @@ def test_environment_goes_before_file_before_default(home) -> None:
     assert load_settings(home).progress == "plain"
     assert load_settings({**home, "SEMATIC_PROGRESS": "off"}).progress == "off"
     assert load_settings({**home, "SEMATIC_PROGRESS": ""}).progress == "plain"
+
+
+@pytest.mark.parametrize("text", ["1", "2.5", "30", "86400"])
+def test_seconds_are_numbers(home, text: str) -> None:
+    set_setting("SEMATIC_LEASE_SECONDS", text, environ=home)
+    assert load_settings(home).lease_seconds == float(text)
 
 
 def test_the_environment_of_the_process_is_the_default(tmp_path: Path, monkeypatch) -> None:
@@ -134,6 +141,10 @@ def test_no_directory_is_needed_where_no_default_is(tmp_path: Path) -> None:
     ("name", "value", "form"),
     [
         ("SEMATIC_PROGRESS", "loud", "one of auto, plain, off"),
+        ("SEMATIC_LEASE_SECONDS", "0.5", "a number of seconds, at least 1"),
+        ("SEMATIC_LEASE_SECONDS", "-30", "a number of seconds, at least 1"),
+        ("SEMATIC_LEASE_SECONDS", "nan", "a number of seconds, at least 1"),
+        ("SEMATIC_LEASE_SECONDS", "a minute", "a number of seconds, at least 1"),
         ("SEMATIC_API_ADDRESS", "localhost:5001", "a URL such as http://127.0.0.1:5001"),
         ("SEMATIC_DATABASE_URL", "sematic.db", "a URL such as postgresql://"),
         ("SEMATIC_ARTIFACTS_URI", "artifacts", "an absolute path or a URI"),
@@ -147,7 +158,8 @@ def test_invalid_value_is_refused_wherever_it_is(home, name: str, value: str, fo
     write_file(home, f"version: 1\nsettings:\n  {name}: {value}\n")
     with pytest.raises(SettingsError, match=f"is '{value}' \\(from the file\\)"):
         load_settings(home)
-    set_setting(name, {"SEMATIC_PROGRESS": "off"}.get(name, "http://x/y"), environ=home)
+    valid = {"SEMATIC_PROGRESS": "off", "SEMATIC_LEASE_SECONDS": "30"}
+    set_setting(name, valid.get(name, "http://x/y"), environ=home)
     load_settings(home)
 
 

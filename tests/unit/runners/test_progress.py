@@ -1,6 +1,7 @@
 """What a pipeline run shows while it runs, in a real terminal and elsewhere."""
 
 import builtins
+import io
 import logging
 import sys
 import time
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 import sematic
+from sematic.calls import ErrorRecord
 from sematic.runners import progress as module
 from sematic.runners.progress import describe_value, progress_display
+from sematic.runners.standing import Failure
 from tests.terminal import Terminal
 
 _START = """
@@ -267,7 +270,7 @@ except sematic.PipelineRunError as error:
         outcome, counts, why, how, run_id = terminal.screen.lines
         assert outcome.startswith("✗ pipeline ")
         assert "FAILED in " in outcome
-        assert counts == "  1 failed, 1 canceled, 1 failed inside"
+        assert counts == "  1 failed, 1 canceled, 1 nested failed"
         assert why == "  fail failed: ValueError: no luck"
         assert how == f"  sematic show {run_id[:8]}   sematic logs {run_id[:8]}"
 
@@ -317,6 +320,18 @@ class TestPlain:
         assert lines[1] == f"fail {short} failed: ValueError: no luck…"
         assert lines[-1] == f"  sematic show {short}   sematic logs {short}"
         assert sum("no luck" in line for line in lines) == 1
+
+    def test_many_failures_for_one_reason(self) -> None:
+        stream = io.StringIO()
+        progress = module._PlainProgress(parent(), stream)
+        full = ErrorRecord("sematic.errors.RecordFullError", "No space left.")
+        failures = [Failure(f"{i:032x}", "f", full) for i in range(100)]
+        progress.show_failures(failures[:50])
+        progress.show_failures(failures[50:])
+        lines = stream.getvalue().splitlines()
+        assert len(lines) == 4
+        assert all("No space left." in line for line in lines[:3])
+        assert lines[3] == "and others, for the same reason"
 
     def test_off(self, capfd: pytest.CaptureFixture[str]) -> None:
         run(add(1, 2), "off")
@@ -446,3 +461,14 @@ class TestDescribeValue:
         text = describe_value(value)
         assert 0 < len(text) <= 200
         assert "\n" not in text
+
+
+@pytest.mark.parametrize("kind", ["plain", "auto"])
+def test_a_name_is_shown_in_one_line(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    future = parent().set(name="two\nlines \x1b[31mred")
+    with pytest.raises(sematic.PipelineRunError):
+        sematic.LocalRunner(progress=kind).run(future)
+    shown = capsys.readouterr().err
+    assert "two lines  [31mred" in shown
+    assert "\x1b" not in shown
+    assert "\nlines" not in shown

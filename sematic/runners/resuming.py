@@ -1,0 +1,162 @@
+"""What it takes to go on with a pipeline run whose driver is gone."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sematic.calls import Call
+from sematic.errors import InvalidOptionError, NotFoundError
+from sematic.events import DriverChanged, Event
+from sematic.future import Future
+from sematic.ports import ArtifactStore
+from sematic.shipping import locate_function
+from sematic.states import RunState
+from sematic.tracking.history import read_history
+from sematic.tracking.queries import Queries, open_queries
+from sematic.tracking.rows import function_id
+
+_TO_EXECUTE = (RunState.CREATED, RunState.SCHEDULED, RunState.RETRYING)
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A pipeline run that can be gone on with.
+
+    Attributes:
+        url: of the record.
+        root_id: its root run.
+        epoch: of the driver that is gone.
+        driver: what the record says of that driver: host, process id, start time.
+        alive_until: its last sign of life, seconds since the epoch, UTC.
+    """
+
+    url: str
+    root_id: str
+    epoch: int
+    driver: Mapping[str, Any]
+    alive_until: float
+
+    def read(self) -> Iterable[Event]:
+        """Everything recorded so far, in order.
+
+        Raises:
+            ImportError: a function is not where it was.
+        """
+        return read_history(self.url, self.root_id, function_of=locate_function)
+
+    def driver_changed(self, at: float) -> DriverChanged:
+        """The event that the new driver begins with."""
+        return DriverChanged(at, self.alive_until, self.changed_functions())
+
+    def changed_functions(self) -> tuple[str, ...]:
+        """Paths of functions that must still execute, and whose code is not the recorded one."""
+        runs = open_queries(self.url).runs(self.root_id)
+        pending = {(run.function_path, run.function_id) for run in runs if run.state in _TO_EXECUTE}
+        changed = {path for path, id_ in pending if function_id(locate_function(path)) != id_}
+        return tuple(sorted(changed))
+
+    def check_root(self, root: Call) -> None:
+        """Refuse to go on with another function, or with other arguments.
+
+        Raises:
+            InvalidOptionError: ``root`` is not the call that the pipeline run began with.
+        """
+        queries = open_queries(self.url)
+        path = queries.run(self.root_id).function_path
+        if path != root.function.path:
+            raise InvalidOptionError(
+                f"Pipeline run {self.root_id} is one of {path}, but the runner was given a future "
+                f"of {root.function.path}. Give it the same function with the same arguments."
+            )
+        for argument in queries.inputs(self.root_id):
+            given, recorded = root.inputs.get(argument.name), argument.artifact
+            if recorded is None or getattr(given, "id", None) != recorded.id:
+                raise InvalidOptionError(
+                    f"Argument {argument.name!r} of {path} differs from the recorded one. A "
+                    "pipeline run is resumed with the arguments that it began with; run a new one "
+                    "for others."
+                )
+
+
+def find_resumption(url: str, run_id: str) -> Resumption:
+    """What a run's id, or its first digits, says can be gone on with.
+
+    Args:
+        url: of the record.
+        run_id: of any run of the pipeline run.
+
+    Raises:
+        InvalidOptionError: there is no such run, its pipeline run has ended, or somebody drives it.
+            One of which nothing was recorded has ended then, as FAILED.
+    """
+    queries = open_queries(url)
+    try:
+        root_id = _find_root(queries, run_id)
+    except NotFoundError as error:
+        raise InvalidOptionError(
+            f"Cannot resume {run_id!r}: {error} `sematic runs` lists pipeline runs."
+        ) from error
+    found = queries.pipeline_run(root_id)
+    if found.status.is_terminal:
+        raise InvalidOptionError(
+            f"Cannot resume pipeline run {root_id}: it has ended {found.status.value}. To execute "
+            "parts of it again, start a new one: LocalRunner(rerun_from=<run id>)."
+        )
+    if not found.driver_lost:
+        raise InvalidOptionError(
+            f"Cannot resume pipeline run {root_id}: process {found.driver['pid']} on "
+            f"{found.driver['host']} drives it. To end it: sematic cancel {root_id[:8]}"
+        )
+    if not queries.runs(root_id):  # its driver was lost in the moment in which it began
+        from sematic.tracking.settling import settle_lost  # seldom needed
+
+        settle_lost(url, found)
+        raise InvalidOptionError(
+            f"Cannot resume pipeline run {root_id}: its driver was lost before anything was "
+            "recorded of it, so there is nothing to go on with. It counts as FAILED now; run the "
+            "pipeline again."
+        )
+    return Resumption(url, root_id, found.epoch, found.driver, found.alive_until)
+
+
+def _find_root(queries: Queries, run_id: str) -> str:
+    try:
+        return queries.resolve_pipeline_run_id(run_id)
+    except NotFoundError:
+        return queries.run(queries.resolve_run_id(run_id)).root_id
+
+
+def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:
+    """The future that a pipeline run began with, from the record.
+
+    Raises:
+        ImportError: its function is not where it was.
+    """
+    queries = open_queries(resumption.url)
+    function = locate_function(queries.run(resumption.root_id).function_path)
+    arguments = {
+        argument.name: store.get(argument.artifact)
+        for argument in queries.inputs(resumption.root_id)
+        if argument.artifact is not None
+    }
+    return Future(function, arguments, options=function.options)
+
+
+@contextmanager
+def original_surroundings(environment: Mapping[str, Any]) -> Iterator[None]:
+    """Be where the command that began a pipeline run was: its directory, and its modules."""
+    directory, main = environment.get("directory"), environment.get("main")
+    before, path = os.getcwd(), list(sys.path)
+    places = [os.path.dirname(main)] if main else []
+    if directory and os.path.isdir(directory):
+        os.chdir(directory)
+        places.append(directory)
+    sys.path[:0] = places
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        sys.path[:] = path

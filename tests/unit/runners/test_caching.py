@@ -1,0 +1,65 @@
+"""Outputs shared between pipeline runs, and what happens to their files in between."""
+
+from pathlib import Path
+
+import pytest
+
+import sematic
+from sematic.client import get_artifact_value, get_run_output, open_record
+from sematic.errors import CorruptArtifactError
+
+_executions: list[int] = []
+
+
+@sematic.func(cache=True)
+def numbers(count: int) -> list[int]:
+    _executions.append(count)
+    return list(range(count))
+
+
+@sematic.func
+def pipeline(count: int) -> list[int]:
+    return numbers(count)
+
+
+def run() -> sematic.Future:
+    future = pipeline(100_000)
+    runner = sematic.LocalRunner(cache_namespace="tests", progress="off")
+    assert runner.run(future) == list(range(100_000))
+    return future
+
+
+@pytest.fixture
+def executions() -> list[int]:
+    _executions.clear()
+    return _executions
+
+
+def _output_path(config_directory: Path, future: sematic.Future) -> Path:
+    output_id = open_record().run(future.id).output_id
+    assert output_id is not None
+    return config_directory / "artifacts" / output_id[:2] / output_id[2:]
+
+
+@pytest.mark.parametrize(("place", "what"), [(0.5, "is damaged"), (None, "is not in the store")])
+def test_a_cached_output_that_is_damaged_or_gone_is_computed_again(
+    config_directory: Path, executions: list[int], place: float | None, what: str
+) -> None:
+    first = run()
+    path = _output_path(config_directory, first)
+    content = bytearray(path.read_bytes())
+    if place is None:
+        path.unlink()
+    else:
+        content[int(len(content) * place)] ^= 0xFF
+        path.write_bytes(content)
+        for read in (get_run_output, lambda _: get_artifact_value(path.parent.name + path.name)):
+            with pytest.raises(CorruptArtifactError):
+                read(first.id)
+    with pytest.warns(UserWarning, match=what) as caught:
+        run()
+    assert len(caught) == 1
+    assert len(executions) == 2
+    run()
+    assert len(executions) == 2
+    assert get_run_output(first.id) == list(range(100_000))

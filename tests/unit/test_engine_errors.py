@@ -1,0 +1,435 @@
+"""What the engine does when something other than a function fails."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future as Promise
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import sematic
+from sematic import CancellationError, PipelineRunError
+from sematic import engine as engine_module
+from sematic import heartbeat as heartbeat_module
+from sematic.calls import ErrorRecord
+from sematic.engine import Engine
+from sematic.errors import FencedError, RecordError, RecordFullError
+from sematic.events import Change, PipelineAborted, PipelineMoved, RunCreated, RunMoved
+from sematic.execution import build_root_call
+from sematic.future import Future
+from sematic.ports import Batch
+from sematic.states import PipelineRunStatus
+from sematic.testing import ManualExecutor, MemoryStore, MemoryTracker
+from tests.builders import info, succeeded
+
+WAIT = 10.0
+
+
+@sematic.func
+def inline(x: int) -> int:
+    return x + 1
+
+
+@sematic.func(standalone=True)
+def apart(x: int) -> int:
+    return x * 10
+
+
+@sematic.func
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@sematic.func
+def pipeline() -> int:
+    return add(apart(1), add(apart(2), 3))
+
+
+class FullTracker(MemoryTracker):
+    """Tells once, when it is asked to, that the disk is full; the batch is recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_full = threading.Event()
+
+    def record(self, batch: Batch) -> None:
+        super().record(batch)
+        if self.is_full.is_set():
+            self.is_full.clear()
+            raise RecordFullError("No space left.")
+
+
+class BrokenTracker(MemoryTracker):
+    """Raises an error from a moment on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: BaseException | None = None
+
+    def record(self, batch: Batch) -> None:
+        if self.error is not None:
+            raise self.error
+        super().record(batch)
+
+
+class Bed:
+    """An engine that runs in a thread, with standalone calls that end when a test says so."""
+
+    def __init__(self, tracker: MemoryTracker | None = None, **options: Any) -> None:
+        self.tracker: Any = tracker or MemoryTracker()
+        self.executor = ManualExecutor(time.time)
+        self.listen: Callable[[Change], None] = lambda change: None
+        self.store = MemoryStore()
+        self.engine = Engine(
+            store=self.store,
+            tracker=self.tracker,
+            standalone=self.executor,
+            clock=time.time,
+            listeners=[lambda change: self.listen(change)],
+            **options,
+        )
+
+    def start(self, future: Future) -> Promise[Any]:
+        call = build_root_call(future, self.store)
+        return ThreadPoolExecutor(1).submit(self.engine.run, call, info(future.id))
+
+    def wait_for_calls(self, count: int) -> None:
+        wait_until(lambda: len(self.executor.started) == count)
+
+    def end(self, index: int) -> None:
+        """Let a standalone call succeed."""
+        start = self.executor.started[index]
+        event = succeeded(start.call.run_id, at=time.time(), attempt=start.attempt)
+        self.executor.end(event, start.call.run_id, start.attempt)
+
+    @property
+    def status(self) -> tuple[PipelineRunStatus, str | None]:
+        """As it is recorded."""
+        moved = [c for c in self.changes if isinstance(c, PipelineMoved)]
+        return moved[-1].status, moved[-1].reason
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Of every run, by its id, as they are recorded."""
+        states = {}
+        for change in self.changes:
+            if isinstance(change, RunCreated):
+                states[change.call.run_id] = "CREATED"
+            elif isinstance(change, RunMoved):
+                states[change.run_id] = change.state.value
+        return states
+
+    @property
+    def changes(self) -> list[Change]:
+        return [change for batch in self.tracker.batches for change in batch.changes]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+# --- a full disk
+
+
+def test_a_full_disk_ends_the_pipeline_run_and_the_record_says_so() -> None:
+    bed = Bed(FullTracker())
+    running = bed.start(pipeline())
+    bed.wait_for_calls(2)
+    bed.tracker.is_full.set()
+    bed.end(0)
+    with pytest.raises(RecordFullError, match="No space left"):
+        running.result(WAIT)
+    assert bed.status == (PipelineRunStatus.FAILED, "No space left.")
+    assert sorted(bed.states.values()) == [
+        *("CANCELED", "CANCELED", "FAILED", "NESTED_FAILED", "RESOLVED")
+    ]
+    assert [stop.call.run_id for stop in bed.executor.stopped] == [
+        bed.executor.started[1].call.run_id
+    ]
+    assert bed.executor.closed
+
+
+def test_a_disk_that_is_full_at_the_very_end_changes_nothing() -> None:
+    """The last batch is recorded: the pipeline run is complete, for everyone."""
+    bed = Bed(FullTracker())
+    bed.tracker.is_full.set()
+
+    @sematic.func
+    def quick() -> int:
+        return 7
+
+    assert bed.start(quick()).result(WAIT) == 7
+    assert bed.status[0] is PipelineRunStatus.COMPLETE
+
+
+def test_a_failure_before_it_stays_the_reason() -> None:
+    bed = Bed(FullTracker())
+
+    @sematic.func
+    def broken() -> int:
+        raise ValueError("mine")
+
+    @sematic.func
+    def both() -> int:
+        return add(broken(), apart(1))
+
+    def listen(change: Change) -> None:
+        if isinstance(change, RunMoved) and change.error is not None:
+            bed.tracker.is_full.set()
+
+    bed.listen = listen
+    bed.executor.stop = lambda stop: None  # type: ignore[method-assign]  # takes its time
+    running = bed.start(both())
+    wait_until(lambda: bed.engine._aborted is not None)
+    bed.executor.lose(bed.executor.started[0].call.run_id, 1, "stopped")
+    with pytest.raises(PipelineRunError) as caught:
+        running.result(WAIT)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert "mine" in str(bed.status[1])
+
+
+# --- errors of ours
+
+
+class BugError(Exception):
+    """A fault of this package's."""
+
+
+def in_a_listener(bed: Bed) -> None:
+    def listen(change: Change) -> None:
+        raise BugError("broken listener")
+
+    bed.listen = listen
+
+
+def in_an_executor(bed: Bed) -> None:
+    start = bed.executor.start
+
+    def start_one(asked: Any, report: Any) -> None:
+        if bed.executor.started:
+            raise BugError("broken executor")
+        start(asked, report)
+
+    bed.executor.start = start_one  # type: ignore[method-assign]
+
+
+def in_the_machine(bed: Bed) -> None:
+    handle = bed.engine._state.handle
+
+    def handle_one(event: Any) -> Any:
+        if len(bed.executor.started) == 2 and not isinstance(event, PipelineAborted):
+            bed.engine._state.handle = handle  # type: ignore[method-assign]
+            raise BugError("broken machine")
+        return handle(event)
+
+    bed.engine._state.handle = handle_one  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("happens", [in_a_listener, in_an_executor, in_the_machine])
+def test_a_fault_of_ours_ends_everything_in_a_right_state(happens: Any) -> None:
+    bed = Bed()
+    happens(bed)
+    running = bed.start(pipeline())
+    if happens is in_the_machine:
+        bed.wait_for_calls(2)
+        bed.end(0)  # and this is not understood
+    with pytest.raises(BugError, match="broken"):
+        running.result(WAIT)
+    assert bed.status[0] is PipelineRunStatus.FAILED
+    assert "broken" in str(bed.status[1])
+    unended = {"CREATED", "SCHEDULED", "RAN", "RETRYING"}
+    assert not unended & set(bed.states.values())
+    assert bed.executor.closed
+
+
+def test_a_call_that_does_not_end_is_not_waited_for_forever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_module, "_SECONDS_TO_END", 0.2)
+    bed = Bed()
+    bed.executor.stop = lambda stop: None  # type: ignore[method-assign]
+    running = bed.start(pipeline())
+    bed.wait_for_calls(2)
+    bed.engine._events.put(BugError("broken"))
+    with pytest.raises(BugError):
+        running.result(WAIT)
+    assert bed.status == (PipelineRunStatus.FAILED, "broken")
+    assert bed.executor.closed
+
+
+def test_inline_calls_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their thread is the caller's own: it cannot be left."""
+    monkeypatch.setattr(engine_module, "_SECONDS_TO_END", 0.05)
+    bed = Bed()
+
+    @sematic.func
+    def deaf() -> int:
+        bed.engine._events.put(BugError("broken"))
+        time.sleep(0.5)  # not in the main thread: nothing can end it
+        return 1
+
+    began = time.monotonic()
+    with pytest.raises(BugError):
+        bed.start(deaf()).result(WAIT)
+    assert time.monotonic() - began > 0.4
+    assert bed.status == (PipelineRunStatus.FAILED, "broken")
+
+
+# --- where the end cannot be recorded
+
+
+@pytest.mark.parametrize("error", [FencedError("taken over"), RecordError("gone")])
+def test_calls_are_over_before_executors_are_closed(error: RecordError) -> None:
+    bed = Bed(BrokenTracker())
+    late: list[str] = []
+
+    def stop(stop: Any) -> None:
+        def report() -> None:
+            late.append("closed" if bed.executor.closed else "open")
+            bed.executor.lose(stop.call.run_id, stop.attempt, "stopped")
+
+        threading.Timer(0.1, report).start()
+
+    bed.executor.stop = stop  # type: ignore[method-assign]
+    running = bed.start(pipeline())
+    bed.wait_for_calls(2)
+    wait_until(lambda: "SCHEDULED" in bed.states.values())
+    recorded = len(bed.tracker.batches)
+    bed.tracker.error = error
+    bed.end(0)
+    with pytest.raises(type(error)) as caught:
+        running.result(WAIT)
+    assert caught.value is error
+    assert late == ["open"]
+    assert len(bed.tracker.batches) == recorded
+    assert bed.status[0] is PipelineRunStatus.RUNNING
+
+
+def test_where_the_engine_cannot_record_the_end_somebody_else_does() -> None:
+    settled: list[tuple[str, int, str]] = []
+
+    def settle(root_id: str, epoch: int, error: ErrorRecord) -> None:
+        assert not bed.engine._started
+        settled.append((root_id, epoch, error.message))
+
+    bed = Bed(BrokenTracker(), settle=settle)
+    bed.tracker.error = RecordFullError("No space left.", recorded=False)
+    future = pipeline()
+    with pytest.raises(RecordFullError):
+        bed.start(future).result(WAIT)
+    assert settled == [(future.id, 1, "No space left.")]
+
+
+def test_a_machine_that_cannot_even_abort_is_ended_by_what_is_recorded() -> None:
+    settled: list[str] = []
+    bed = Bed(settle=lambda root_id, epoch, error: settled.append(error.message))
+    running = bed.start(pipeline())
+    bed.wait_for_calls(2)
+
+    def handle(event: Any) -> Any:
+        raise BugError("broken machine")
+
+    bed.engine._state.handle = handle  # type: ignore[method-assign]
+    bed.end(0)
+    with pytest.raises(BugError):
+        running.result(WAIT)
+    assert settled == ["broken machine"]
+
+
+def test_a_record_that_cannot_be_settled_either() -> None:
+    def settle(root_id: str, epoch: int, error: ErrorRecord) -> None:
+        raise RecordError("locked")
+
+    bed = Bed(BrokenTracker(), settle=settle)
+    bed.tracker.error = RecordError("gone")
+    with pytest.raises(RecordError, match="gone"):
+        bed.start(pipeline()).result(WAIT)
+
+
+def test_who_is_fenced_settles_nothing() -> None:
+    bed = Bed(BrokenTracker(), settle=lambda *driver: pytest.fail("settled"))
+    bed.tracker.error = FencedError("taken over")
+    with pytest.raises(FencedError):
+        bed.start(pipeline()).result(WAIT)
+
+
+def test_who_is_fenced_by_its_lease_records_nothing_more() -> None:
+    lease = FakeLease(seconds=0.3)
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+    running = bed.start(pipeline())
+    bed.wait_for_calls(2)
+    lease.error = FencedError("taken over")
+    with pytest.raises(FencedError, match="taken over"):
+        running.result(WAIT)
+    assert len(bed.executor.stopped) == 2
+    assert not any(isinstance(event, PipelineAborted) for event in bed.tracker.events)
+
+
+class FakeLease:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.error: RecordError | None = None
+        self.wish: str | None = None
+
+    def renew(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def read_wish(self) -> str | None:
+        return self.wish
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def stale() -> tuple[Bed, FakeLease, Promise[Any]]:
+    """A driver that cannot renew its lease, and has a call to begin."""
+    lease = FakeLease(seconds=0.2)
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+
+    @sematic.func
+    def chain() -> int:
+        return apart(apart(1))
+
+    running = bed.start(chain())
+    bed.wait_for_calls(1)
+    lease.error = RecordError("locked")
+    time.sleep(lease.seconds)
+    bed.end(0)
+    return bed, lease, running
+
+
+def test_nothing_is_begun_without_a_lease_until_it_is_renewed(stale: Any) -> None:
+    bed, lease, running = stale
+    time.sleep(0.1)
+    assert len(bed.executor.started) == 1
+    lease.error = None
+    bed.wait_for_calls(2)
+    bed.engine.request_cancel("Enough.")
+    with pytest.raises(CancellationError):
+        running.result(WAIT)
+
+
+def test_cancelling_does_not_wait_for_the_record(stale: Any) -> None:
+    bed, _, running = stale
+    bed.engine.request_cancel("Enough.")
+    with pytest.raises(CancellationError, match="Enough"):
+        running.result(WAIT)
+    assert len(bed.executor.started) == 1
+    assert bed.status == (PipelineRunStatus.CANCELED, "Enough.")
+
+
+def test_a_lease_that_cannot_be_renewed_for_long_ends_the_pipeline_run(
+    stale: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bed, _, running = stale
+    monkeypatch.setattr(heartbeat_module, "_MOST_SECONDS_WITHOUT", 0.5)
+    with pytest.raises(RecordError, match="locked"):
+        running.result(WAIT)
+    assert bed.status == (PipelineRunStatus.FAILED, "locked")
