@@ -1,12 +1,14 @@
 """Arguments and outputs with futures inside: checked by their types before they have values."""
 
 import inspect
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from sematic.containers import field_names, parts, with_parts
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import AbstractFuture
-from sematic.nesting import field_names, holds_future, parts, with_parts
+from sematic.nesting import holds_future
 from sematic.types.assignability import can_cast_type
 from sematic.types.casting import caster
 from sematic.types.forms import Kind, form_of
@@ -47,17 +49,21 @@ def _bind_container(value: Any, type_: object) -> object:
                 raise CastError(f"Expected {len(form.args)} elements, got {len(value)}")
             pairs = zip(value, form.args, strict=True)
             return type(value)([_bind_part(part, kind) for part, kind in pairs])
-        case Kind.COLLECTION if type(value) in (list, tuple, set, frozenset):
-            return type(value)([_bind_part(part, form.args[0]) for part in value])
-        case Kind.MAPPING if type(value) is dict:
-            keys, values = form.args
-            return {_bind_part(k, keys): _bind_part(part, values) for k, part in value.items()}
+        case Kind.COLLECTION if isinstance(value, _ITEMS) or type(value) is tuple:
+            return with_parts(value, [_bind_part(part, form.args[0]) for part in parts(value)])
+        case Kind.MAPPING if isinstance(value, dict):
+            bound, half = parts(value), len(value)
+            types = [form.args[0]] * half + [form.args[1]] * half
+            return with_parts(value, list(map(_bind_part, bound, types)))
         case Kind.ENUM | Kind.LITERAL:
             raise _mismatch(value, type_)
         case Kind.CLASS if not isinstance(value, form.cls):
             raise _mismatch(value, type_)
         case _:  # a union, a dataclass: whether it fits is decided when the futures have values
             return _bind_fields(value)
+
+
+_ITEMS = (list, set, frozenset, deque)
 
 
 def _mismatch(value: object, type_: object) -> CastError:

@@ -1,6 +1,5 @@
 """``@sematic.func``: turns a typed Python function into a unit of work."""
 
-import ast
 import functools
 import hashlib
 import inspect
@@ -15,7 +14,8 @@ from sematic.binding import bind_value, fan_out_signature
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import Future
 from sematic.options import build_options
-from sematic.run_context import note_created
+from sematic.returned_values import refuse_unannotated_return
+from sematic.run_context import note_created, take_snapshots
 from sematic.types.annotations import resolve_annotations, validate_annotation
 from sematic.types.casting import caster
 from sematic.types.descriptors import describe_type
@@ -111,7 +111,8 @@ class Function(Generic[P, R]):
             bound = self.__signature__.bind(*args, **kwargs)
             bound.apply_defaults()
             arguments = bound.arguments
-        future = Future(self, self.cast_inputs(arguments), options=self.options)
+        arguments = take_snapshots(self.cast_inputs(arguments))
+        future = Future(self, arguments, options=self.options)
         note_created(future)
         return future
 
@@ -195,6 +196,7 @@ def func(
     retry: Any = ...,
     base_image_tag: str | None = ...,
     timeout_mins: int | None = ...,
+    timeout_seconds: float | None = ...,
 ) -> Callable[[Callable[P, R]], Function[P, R]]: ...
 def func(  # noqa: PLR0917 - the positions are those of the API
     func: Any = None,
@@ -204,6 +206,8 @@ def func(  # noqa: PLR0917 - the positions are those of the API
     retry: Any = None,
     base_image_tag: str | None = None,
     timeout_mins: int | None = None,
+    *,
+    timeout_seconds: float | None = None,
 ) -> Any:
     """Make a function a unit of work that is tracked, and that runs where a runner says.
 
@@ -218,8 +222,9 @@ def func(  # noqa: PLR0917 - the positions are those of the API
         resource_requirements: a ``ResourceRequirements``; standalone functions only.
         retry: a ``RetrySettings``: which failures are followed by another attempt.
         base_image_tag: which container image to use on a cluster.
-        timeout_mins: an integer of at least 1; most minutes until the output is known, waiting
-            for a slot and nested calls included.
+        timeout_mins: an integer of at least 1; most minutes from when the call is handed to an
+            executor until its output is known, nested calls included.
+        timeout_seconds: the same in seconds, for fast functions and for tests.
 
     Raises:
         InvalidFunctionError: the function cannot be a unit of work; the message says why.
@@ -232,6 +237,7 @@ def func(  # noqa: PLR0917 - the positions are those of the API
         "retry": retry,
         "base_image_tag": base_image_tag,
         "timeout_mins": timeout_mins,
+        "timeout_seconds": timeout_seconds,
     }
     if func is None:
         build_options("function", options)  # a wrong option fails at its own line
@@ -288,7 +294,7 @@ def _checked_types(
             + ", ".join(map(repr, missing))
         )
     if signature.return_annotation is signature.empty:
-        _refuse_unannotated_return(func)
+        refuse_unannotated_return(func)
     annotations = resolve_annotations(func)
     for name, annotation in annotations.items():
         _check_annotation(func, name, annotation)
@@ -303,39 +309,3 @@ def _check_annotation(func: Callable[..., object], name: str, annotation: object
         raise InvalidFunctionError(
             f"Invalid type annotation for {where} of {func.__module__}.{func.__name__}: {error}"
         ) from None
-
-
-def _refuse_unannotated_return(func: Callable[..., object]) -> None:
-    """A function that returns a value but does not say so would fail only when it has run."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(func)))
-    except (OSError, TypeError, SyntaxError):
-        return  # no source to look at: the cast of the output to None will tell
-    definition = tree.body[0]
-    if not isinstance(definition, ast.FunctionDef):
-        return
-    for node in _own_nodes(definition):
-        if isinstance(node, ast.Return) and not _returns_nothing(node):
-            written = ast.unparse(node)
-            raise InvalidFunctionError(
-                f"{func.__module__}.{func.__name__} has no return annotation but has "
-                f"`{written}` in it. Say what it returns: "
-                f"`def {func.__name__}(...) -> <type of {ast.unparse(node.value or node)}>:`"
-            )
-
-
-def _returns_nothing(node: ast.Return) -> bool:
-    value = node.value
-    return value is None or (isinstance(value, ast.Constant) and value.value is None)
-
-
-def _own_nodes(definition: ast.FunctionDef) -> list[ast.AST]:
-    """The statements of a function, without those of functions and classes defined in it."""
-    own: list[ast.AST] = []
-    stack: list[ast.AST] = list(definition.body)
-    while stack:
-        node = stack.pop()
-        own.append(node)
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            stack.extend(ast.iter_child_nodes(node))
-    return own

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
+from sematic.containers import KNOWN
 from sematic.errors import FutureUseError
 from sematic.options import CallOptions, change_options
 from sematic.states import RunState
@@ -89,6 +90,18 @@ class AbstractFuture:
 
     def __hash__(self) -> int:
         return id(self)
+
+    def __copy__(self) -> "AbstractFuture":
+        return self  # it stands for one call, however often it is passed on
+
+    def __deepcopy__(self, memo: object) -> "AbstractFuture":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise FutureUseError(
+            f"{self!r} has no value to be stored. Futures are found, and replaced by their values, "
+            f"only in {KNOWN}."
+        )
 
 
 class Selection(AbstractFuture):

@@ -1,10 +1,9 @@
-"""Futures inside of lists, tuples, sets, dicts, named tuples and dataclasses, nested at will."""
+"""Futures inside of containers, nested at will."""
 
-import copy
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sematic.containers import parts, with_parts
 from sematic.errors import FutureUseError
 from sematic.future import AbstractFuture
 
@@ -45,7 +44,7 @@ def map_nested(value: Any, replace: Callable[[Any], Any], *, leaf: type = Abstra
     :func:`iter_nested`.
 
     Raises:
-        FutureUseError: a container with a ``leaf`` inside contains itself.
+        FutureUseError: a container with a ``leaf`` inside contains itself, or cannot be copied.
     """
     return _Mapping(replace, leaf).apply(value)
 
@@ -92,47 +91,3 @@ class _Mapping:
 
 def _same(new: list[Any], old: list[Any]) -> bool:
     return all(a is b for a, b in zip(new, old, strict=True))
-
-
-def parts(value: Any) -> list[Any]:
-    """The direct parts of a container in a fixed order; none of anything else.
-
-    Of a dict the keys and then the values, of a dataclass its fields, as far as they are set, of
-    a slice start, stop and step.
-    """
-    kind = type(value)
-    if kind in (list, tuple, set, frozenset):
-        return list(value)
-    if kind is dict:
-        return [*value.keys(), *value.values()]
-    if kind is slice:
-        return [value.start, value.stop, value.step]
-    if isinstance(value, tuple):
-        return list(value) if hasattr(kind, "_make") else []
-    if dataclasses.is_dataclass(kind):
-        return [getattr(value, name) for name in field_names(value)]
-    return []
-
-
-def with_parts(value: Any, children: list[Any]) -> Any:
-    """A copy of a container that has ``children`` in place of its :func:`parts`."""
-    kind = type(value)
-    if kind in (list, tuple, set, frozenset):
-        return kind(children)
-    if kind is dict:
-        half = len(children) // 2
-        return dict(zip(children[:half], children[half:], strict=True))
-    if kind is slice:
-        return slice(*children)
-    if isinstance(value, tuple):
-        return kind._make(children)
-    # Not through __init__: the object exists, its __post_init__ has run, fields may be init=False.
-    rebuilt = copy.copy(value)
-    for name, child in zip(field_names(value), children, strict=True):
-        object.__setattr__(rebuilt, name, child)
-    return rebuilt
-
-
-def field_names(value: Any) -> list[str]:
-    """The fields of a dataclass that this instance has."""
-    return [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]

@@ -7,7 +7,6 @@ be imported: functions of ``__main__``, of notebook cells, and those defined ins
 import importlib
 import inspect
 import io
-import operator
 import pickle
 import sys
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 from sematic.calls import ArtifactRef, Call, Outcome, Succeeded
 from sematic.errors import UnserializableValueError
 from sematic.function import Function, pickling_by_value
-from sematic.types.names import canonical_module, main_module_name
+from sematic.types.names import canonical_module, find_qualified, main_module_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def load_function(ref: FunctionRef) -> Function[..., Any]:
     if ref.code is None:
         return _import_function(ref.module, ref.qualname)
     if ref.module == main_module_name() and "__main__" in sys.modules:
-        own = _find(sys.modules["__main__"], ref.qualname)
+        own = find_qualified(sys.modules["__main__"], ref.qualname)
         if isinstance(own, Function):
             return own
     function: Function[..., Any] = pickle.loads(ref.code)
@@ -189,7 +188,7 @@ def _culprit(function: Function[..., Any], error: Exception) -> str:
 
 def _import_function(module: str, qualname: str) -> Function[..., Any]:
     try:
-        found = _find(importlib.import_module(module), qualname)
+        found = find_qualified(importlib.import_module(module), qualname)
     except ModuleNotFoundError as error:
         raise ImportError(
             f"Unable to find function {module}.{qualname}: {error}. The worker must be able to "
@@ -207,7 +206,7 @@ def locate_function(path: str) -> Function[..., Any]:
         ImportError: there is none any more.
     """
     if path.startswith(f"{main_module_name()}."):
-        found = _find(sys.modules["__main__"], path[len(main_module_name()) + 1 :])
+        found = find_qualified(sys.modules["__main__"], path[len(main_module_name()) + 1 :])
         if isinstance(found, Function):
             return found
     module, _, qualname = path.rpartition(".")
@@ -220,10 +219,3 @@ def locate_function(path: str) -> Function[..., Any]:
         else:
             return _import_function(module, qualname)
     raise ImportError(f"Unable to find function {path}: did it change location?")
-
-
-def _find(module: Any, qualname: str) -> Any:
-    try:
-        return operator.attrgetter(qualname)(module)
-    except AttributeError:
-        return None

@@ -5,6 +5,7 @@ name under which the script can be found instead.
 """
 
 import functools
+import operator
 import os
 import sys
 from types import ModuleType
@@ -14,7 +15,7 @@ MAIN_MODULE_VARIABLE = "SEMATIC_MAIN_MODULE"
 """Environment variable that tells a child process the main module's name of its driver."""
 
 # multiprocessing runs the parent's script in a spawned child under the second of these names.
-_MAIN_ALIASES = frozenset({"__main__", "__mp_main__"})
+MAIN_NAMES = ("__main__", "__mp_main__")
 
 
 def canonical_module(module: str) -> str:
@@ -24,7 +25,15 @@ def canonical_module(module: str) -> str:
     stem of the script's file otherwise. In a notebook, a REPL and ``python -c`` it stays
     ``__main__``.
     """
-    return main_module_name() if module in _MAIN_ALIASES else module
+    return main_module_name() if module in MAIN_NAMES else module
+
+
+def find_qualified(module: object, qualname: str) -> Any:
+    """What a dotted path inside of a module leads to; ``None`` where that is nothing."""
+    try:
+        return operator.attrgetter(qualname)(module)
+    except AttributeError:
+        return None
 
 
 def qualified_name(obj: Any) -> str:
@@ -62,7 +71,7 @@ def _found_name() -> str:
 
 def _name_of_main(main: ModuleType | None) -> str:
     spec_name = getattr(getattr(main, "__spec__", None), "name", None)
-    if isinstance(spec_name, str) and spec_name not in _MAIN_ALIASES:
+    if isinstance(spec_name, str) and spec_name not in MAIN_NAMES:
         return spec_name
     file = getattr(main, "__file__", None)
     if not isinstance(file, str) or file.startswith("<"):

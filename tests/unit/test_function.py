@@ -490,12 +490,6 @@ def test_functions_that_return_nothing_need_no_annotation(function) -> None:
     assert sematic.func(function).output_type is type(None)
 
 
-def test_without_source_a_value_is_found_when_it_runs() -> None:
-    function = defined_nowhere("@sematic.func\ndef f():\n    return 3")
-    with pytest.raises(sematic.PipelineRunError, match="Invalid output type for"):
-        run(function())
-
-
 # --- pickling
 
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import pytest
 
 import sematic
+from sematic.containers import parts, with_parts
 from sematic.errors import FutureUseError
 from sematic.future import AbstractFuture
-from sematic.nesting import holds_future, iter_nested, map_nested, parts, with_parts
+from sematic.nesting import holds_future, iter_nested, map_nested
 from tests.builders import with_ids
 
 
@@ -141,15 +142,60 @@ def test_other_attributes_of_a_dataclass_come_along(f) -> None:
     assert replaced(config).note == "extra"
 
 
-def test_subclasses_of_containers_are_single_values(f) -> None:
-    """What they do with their parts is not known."""
-    for value in (
-        collections.OrderedDict(a=f),
-        collections.deque([f]),
-        type("L", (list,), {})([f]),
-    ):
-        assert not holds_future(value)
-        assert replaced(value) is value
+class Kept(list):
+    def __init__(self, *items: object, note: str) -> None:
+        super().__init__(items)
+        self.note = note
+
+
+class Attributes(dict):
+    """A dict whose items are attributes, as many write it."""
+
+    __setattr__ = dict.__setitem__  # type: ignore[assignment]
+
+
+class Strictly(list):
+    def append(self, item: object) -> None:
+        assert isinstance(item, int)
+        super().append(item)
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda f: collections.OrderedDict(b=0, a=f), collections.OrderedDict(b=0, a=1)),
+        (lambda f: collections.Counter(a=f), collections.Counter(a=1)),
+        (lambda f: collections.deque([0, f], maxlen=2), collections.deque([0, 1], maxlen=2)),
+        (lambda f: Attributes(a=f), Attributes(a=1)),
+        (lambda f: type("Set", (set,), {})([f]), {1}),
+    ],
+)
+def test_subclasses_of_containers_are_copied(f, build, expected) -> None:
+    value = build(f)
+    assert list(map(id, iter_nested(value))) == [id(f)]
+    copied = replaced(value)
+    assert copied == expected
+    assert type(copied) is type(value)
+    assert list(iter_nested(value)) == [f]
+
+
+def test_what_a_subclass_has_beside_its_items_comes_along(f) -> None:
+    order = collections.OrderedDict(a=0, b=f)
+    order.move_to_end("a")
+    assert list(replaced(order)) == ["b", "a"]
+    assert replaced(collections.deque([f], maxlen=3)).maxlen == 3
+    assert replaced(collections.defaultdict(list, a=f))["new"] == []
+    kept = replaced(Kept(f, note="x"))
+    assert (kept, kept.note) == ([1], "x")
+
+
+def test_a_subclass_that_may_refuse_futures_is_refused_with_what_to_write(f) -> None:
+    with pytest.raises(
+        FutureUseError, match=r"Strictly: it has its own append.*Use a plain list"
+    ) as e:
+        replaced(Strictly([f]))
+    assert "make the Strictly there" in str(e.value)
+    assert replaced(Strictly([1])) == [1]
 
 
 def test_a_container_that_comes_twice_is_looked_into_once(f) -> None:

@@ -1,0 +1,92 @@
+"""Futures inside of what is not looked into: refused with the reason, never run past."""
+
+import functools
+import pickle
+from collections import OrderedDict, UserList, deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import sematic
+from sematic.errors import FutureUseError, PipelineRunError, UnserializableValueError
+
+
+class Box:
+    def __init__(self, content: object) -> None:
+        self.content = content
+
+
+@sematic.func
+def one() -> int:
+    return 1
+
+
+@sematic.func
+def use(value: object) -> str:
+    return repr(value)
+
+
+def closure(future: object) -> Callable[[], object]:
+    return lambda: future
+
+
+def run(build: Callable[[], object]) -> Any:
+    @sematic.func
+    def pipeline() -> object:
+        return build()
+
+    return sematic.SilentRunner().run(pipeline())
+
+
+@pytest.mark.parametrize(
+    ("build", "holder"),
+    [
+        (lambda: {"a": one()}.values(), "dict_values"),
+        (lambda: {"a": one()}.items(), "dict_items"),
+        (lambda: (future for future in [one()]), "generator"),
+        (lambda: map(abs, [one()]), "map"),
+        (lambda: Box([one()]), "Box"),
+        (lambda: [{"a": Box(one() + 1)}], "Box"),
+        (lambda: UserList([one()]), "UserList"),
+        (lambda: functools.partial(print, one()), "partial"),
+        (lambda: closure(one()), "function"),
+        (lambda: use(Box(one())), "Box"),
+    ],
+)
+def test_the_error_names_what_holds_the_future(build: Callable[[], object], holder: str) -> None:
+    with pytest.raises(PipelineRunError) as caught:
+        run(build)
+    assert isinstance(caught.value.__cause__, FutureUseError)
+    assert f"The future of 'one' is inside of a {holder}, where" in str(caught.value.__cause__)
+
+
+def test_a_future_is_never_stored() -> None:
+    def both() -> object:
+        future = one()
+        return [future, Box(future)]
+
+    with pytest.raises(PipelineRunError, match="only in lists, tuples") as caught:
+        run(both)
+    assert isinstance(caught.value.__cause__, UnserializableValueError)
+    with pytest.raises(FutureUseError, match="no value to be stored"):
+        pickle.dumps(one())
+
+
+def test_a_slice_stays_one() -> None:
+    assert run(lambda: slice(one(), 3)) == slice(1, 3)
+    assert run(lambda: use(slice(one(), 3))) == "slice(1, 3, None)"
+
+
+class Numbers(list):
+    """With methods of its own."""
+
+
+@sematic.func
+def typed(ordered: OrderedDict[str, int], last: deque[int], numbers: list[int]) -> str:
+    return f"{ordered!r} {last!r} {numbers}"
+
+
+def test_subclasses_of_containers_fit_their_annotations() -> None:
+    found = run(lambda: typed(OrderedDict(a=one()), deque([one()], maxlen=2), Numbers([one(), 2])))
+    assert found == "OrderedDict([('a', 1)]) deque([1], maxlen=2) [1, 2]"
