@@ -1,9 +1,10 @@
-"""Reading the record from Python: wait for runs, get outputs and artifacts.
+"""The record from Python: wait for runs, cancel them, get outputs and artifacts.
 
 Ids may be shortened as long as they are unique, as on the command line.
 """
 
 import builtins
+import getpass
 import os
 import signal
 import threading
@@ -16,13 +17,16 @@ from typing import Any, NoReturn
 
 from sematic.calls import ArtifactRef
 from sematic.config_directory import configured_directory
+from sematic.errors import SematicError
 from sematic.settings import load_settings, read_setting
-from sematic.states import RunState
-from sematic.tracking.processes import is_alive
+from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.queries import Queries, open_queries
-from sematic.tracking.views import PipelineRunRow, RunRow
+from sematic.tracking.views import RunRow
+from sematic.wording import describe_error
 
-__all__ = ["block_on_run", "get_artifact_value", "get_run_output"]
+__all__ = ["block_on_run", "cancel_run", "get_artifact_value", "get_run_output"]
+
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def block_on_run(
@@ -38,9 +42,8 @@ def block_on_run(
         polling_interval_seconds: the seconds between two looks at its state.
         max_wait_seconds: the most seconds to wait; ``None`` to wait as long as it takes.
         cancel_on_exit: whether the pipeline run is cancelled if this call ends before the run
-            does: by the deadline, SIGTERM, Ctrl-C or any other exception. The process that drives
-            it is sent SIGTERM, so it must be on this machine (else a warning says so). If that
-            process runs its LocalRunner in a thread other than the main one, it ends as a whole.
+            does: by the deadline, SIGTERM, Ctrl-C or any other exception; see :func:`cancel_run`.
+            One whose driver is lost is left as it is: it can be resumed.
 
     Raises:
         RuntimeError: the run did not complete successfully, or never will: the process that
@@ -57,8 +60,38 @@ def block_on_run(
         try:
             _block(queries, run_id, polling_interval_seconds, max_wait_seconds)
         except BaseException:
-            _cancel(queries.pipeline_run(queries.run(run_id).root_id))
+            _cancel_on_exit(queries, run_id)
             raise
+
+
+def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) -> PipelineRunStatus:
+    """Cancel the pipeline run that the run with the given id belongs to.
+
+    Whoever drives it hears of that within a second, on whatever machine, and ends everything that
+    executes. Where its driver is lost, it is ended at once; its code is not needed for that.
+
+    Args:
+        run_id: any run of the pipeline run.
+        reason: why, a sentence that people are shown; by default it names the user.
+        wait: whether to return only when the pipeline run has ended.
+
+    Returns:
+        The status of the pipeline run then: without ``wait`` it may still be RUNNING. One that
+        had ended before stays as it was.
+
+    Raises:
+        NotFoundError: there is no such run.
+        RecordError: the record cannot be read or written.
+    """
+    from sematic.tracking.settling import cancel_pipeline_run  # only for who writes
+
+    root_id = open_record().resolve_root_id(run_id)
+    url, why = load_settings().database_url, reason or _default_reason()
+    while True:
+        status = cancel_pipeline_run(url, root_id, reason=why).status
+        if status.is_terminal or not wait:
+            return status
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def get_run_output(run_id: str) -> Any:
@@ -139,7 +172,7 @@ def _block(queries: Queries, run_id: str, interval: float, max_wait: float | Non
 def _sentence(run: RunRow) -> str:
     sentence = f"Run terminated in state: {run.state!s}"
     if run.error is not None:
-        return f"{sentence}. {run.error.type.removeprefix('builtins.')}: {run.error.message}"
+        return f"{sentence}. {describe_error(run.error.type, run.error.message)}"
     return f"{sentence}. {run.reason}" if run.reason else sentence
 
 
@@ -150,39 +183,26 @@ def _raise_if_lost(queries: Queries, run: RunRow) -> None:
     if queries.run(run.id).state.is_terminal:  # the last it recorded; the next look tells
         return
     raise RuntimeError(
-        f"Run {run.id} will not end: process {pipeline_run.driver['pid']}, which drove its "
-        f"pipeline run, is gone. Its last state was {run.state.value}."
+        f"Run {run.id} will not end: {pipeline_run.lost_because}. Its last state was "
+        f"{run.state.value}. To go on: sematic resume {run.root_id[:8]}"
     )
 
 
-def _cancel(pipeline_run: PipelineRunRow) -> None:
-    """Ask for the end of a pipeline run that has not ended."""
-    if pipeline_run.status.is_terminal or pipeline_run.driver_lost:
-        return
-    obstacle = _stop_driver(dict(pipeline_run.driver))
-    if obstacle:
-        warnings.warn(
-            f"Pipeline run {pipeline_run.root_id} could not be cancelled from here: {obstacle}.",
-            stacklevel=3,
-        )
-
-
-def _stop_driver(driver: dict[str, Any]) -> str:
-    """Send SIGTERM to the process that drives a pipeline run, or tell why that cannot be done."""
-    alive, pid = is_alive(driver), driver["pid"]
-    if alive is None:
-        return f"it is driven by machine {driver['host']}"
-    if not alive:
-        return ""
-    if pid == os.getpid():
-        return "it is driven by this very process"
+def _cancel_on_exit(queries: Queries, run_id: str) -> None:
+    """Cancel a pipeline run that somebody drives; one that is lost can still be resumed."""
     try:
-        os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:  # it ended just now
-        return ""
-    except PermissionError:
-        return f"process {pid}, which drives it, belongs to another user"
-    return ""
+        pipeline_run = queries.pipeline_run(queries.run(run_id).root_id)
+        if not pipeline_run.driver_lost:
+            cancel_run(pipeline_run.root_id, reason="Canceled because nobody waits for it.")
+    except SematicError as error:  # what ended the waiting is what the caller is to hear of
+        warnings.warn(f"Run {run_id} could not be cancelled: {error}", stacklevel=3)
+
+
+def _default_reason() -> str:
+    try:
+        return f"Canceled by {getpass.getuser()}."
+    except (KeyError, OSError):  # a user id without a name, as containers have them
+        return "Canceled on request."
 
 
 @contextmanager

@@ -35,7 +35,7 @@ SIGNS: Mapping[str, Sign] = {
     "CREATED": Sign("○", ".", "bright_black", "waiting"),
     "FAILED": Sign("✗", "x", "red", "failed"),
     "CANCELED": Sign("–", "-", "yellow", "canceled"),
-    "NESTED_FAILED": Sign("✗", "x", "red", "failed inside"),
+    "NESTED_FAILED": Sign("✗", "x", "red", "nested failed"),
     "RUNNING": Sign("●", "*", "cyan", "running"),
     "COMPLETE": Sign("✓", "+", "green", "complete"),
     "DRIVER LOST": Sign("!", "!", "red", "driver lost"),
@@ -119,9 +119,25 @@ def format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def clean(text: str) -> str:
+    """A name or the like in one line: what is no visible character is a space."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def describe_error(kind: str, message: str) -> str:
+    """An error in one line, e.g. ``"ValueError: no luck"``.
+
+    Args:
+        kind: the path of its class; ``builtins.`` is left out.
+        message: what it says, maybe nothing.
+    """
+    kind = kind.removeprefix("builtins.")
+    return one_line(f"{kind}: {message}" if message.strip() else kind)
+
+
 def one_line(text: str, room: int = 200) -> str:
     """The first line of a text, without control characters, cut after ``room`` characters."""
     first = text.lstrip().split("\n", 1)[0]
-    shown = "".join(c if c.isprintable() else " " for c in first[: room + 1]).rstrip()
+    shown = clean(first[: room + 1]).rstrip()
     cut = len(shown) > room or len(first) < len(text.strip())
     return f"{shown[: room - 1]}…" if cut and len(shown) >= room else shown + ("…" if cut else "")

@@ -1,15 +1,14 @@
 """``sematic artifact``: a stored value."""
 
-import base64
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from sematic.cli.record import NO_RUNS, open_record
+from sematic.cli.saving import save_artifact
 from sematic.cli.screen import Screen, echo, find_screen
 from sematic.errors import NotFoundError
 from sematic.wording import format_size, short_id
@@ -45,12 +44,13 @@ def artifact(artifact_id: str, as_json: bool, save: Path | None) -> None:
         raise NotFoundError(f"There is no artifact '{artifact_id}'. {NO_RUNS}")
     ref = queries.artifact(queries.resolve_artifact_id(artifact_id))
     if save is not None:
-        _save(ref, save)
+        save_artifact(ref, save)
         click.echo(f"Wrote {save}")
     elif as_json:
         click.echo(json.dumps(_to_json(ref), indent=2))
     else:
-        echo([*_header(ref, screen), "", *_body(ref, screen)], screen)
+        problem = _find_problem(ref)
+        echo([*_header(ref, screen, problem), "", *_body(ref, screen)], screen)
 
 
 def _to_json(ref: "ArtifactRef") -> dict[str, object]:
@@ -63,13 +63,37 @@ def _to_json(ref: "ArtifactRef") -> dict[str, object]:
         "size": ref.size,
         "value": None if ref.payload is None else read_payload(ref.payload),
         "summary": None if ref.summary is None else json.loads(ref.summary),
+        "problem": _find_problem(ref),
     }
 
 
-def _header(ref: "ArtifactRef", screen: Screen) -> list[str]:
+def _find_problem(ref: "ArtifactRef") -> str | None:
+    """Why a stored value cannot be had, if so; what is far away is not read to be compared."""
+    from sematic.artifacts.store import FileSystemStore
+    from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactError
+    from sematic.settings import load_settings
+
+    location = load_settings().artifacts_uri
+    store = FileSystemStore(location)
+    try:
+        if "://" not in location or ref.payload is not None:
+            store.check(ref)
+        elif not store.exists(ref):
+            raise MissingArtifactError(f"Artifact {ref.id} is not in {location}.")
+    except MissingArtifactError as error:
+        return f"gone: {error}"
+    except CorruptArtifactError as error:
+        return f"damaged: {error}"
+    except ArtifactError as error:
+        return str(error)
+    return None
+
+
+def _header(ref: "ArtifactRef", screen: Screen, problem: str | None) -> list[str]:
     size = f"{format_size(ref.size)}, stored as {ref.codec}"
     facts = {"id": ref.id, "type": ref.type, "size": size}
-    return [f"{screen.dim(label.ljust(4))}  {text}" for label, text in facts.items()]
+    lines = [f"{screen.dim(label.ljust(4))}  {text}" for label, text in facts.items()]
+    return lines if problem is None else [*lines, screen.style(problem, "red")]
 
 
 def _body(ref: "ArtifactRef", screen: Screen) -> list[str]:
@@ -92,60 +116,3 @@ def _body(ref: "ArtifactRef", screen: Screen) -> list[str]:
     if isinstance(payload, str):
         return previews.preview_text(payload, len(payload))
     return format_pretty(build_node(ref), screen.width or 100)
-
-
-# --- saving ----------------------------------------------------------------------------------
-
-
-def _save(ref: "ArtifactRef", path: Path) -> None:
-    from sematic.client import read_value
-    from sematic.errors import ArtifactError
-
-    try:
-        value = read_value(ref)
-    except ArtifactError:
-        if not _save_picture(ref, path):  # a picture needs no class that is missing here
-            raise
-        return
-    try:
-        _write(value, ref, path)
-    except OSError as error:
-        raise click.ClickException(f"Cannot write {path}: {error.strerror or error}.") from error
-    except (ValueError, TypeError, ImportError) as error:  # of pandas, pyarrow or matplotlib
-        raise click.ClickException(f"Cannot write {path}: {error}") from error
-
-
-def _write(value: Any, ref: "ArtifactRef", path: Path) -> None:
-    suffix = path.suffix.lower()
-    if isinstance(value, bytes | bytearray | memoryview):
-        path.write_bytes(value)
-    elif isinstance(value, str):
-        path.write_text(value, encoding="utf-8")
-    elif hasattr(value, "savefig"):
-        value.savefig(path)
-    elif suffix in _FRAME_METHODS and hasattr(value, _FRAME_METHODS[suffix]):
-        getattr(value, _FRAME_METHODS[suffix])(path)
-    elif suffix == ".json" and ref.payload is not None:
-        path.write_text(ref.payload, encoding="utf-8")
-    else:
-        raise click.ClickException(
-            f"A value of type {ref.type} cannot be written to a file like {path.name}. Figures can "
-            "(.png, .pdf, .svg), frames (.csv, .parquet, .json), texts, bytes and plain values "
-            "(.json). For all others: sematic.client.get_artifact_value in Python."
-        )
-
-
-_FRAME_METHODS: Mapping[str, str] = {
-    ".csv": "to_csv",
-    ".parquet": "to_parquet",
-    ".json": "to_json",
-}
-
-
-def _save_picture(ref: "ArtifactRef", path: Path) -> bool:
-    """Write the picture in a figure's summary, if there is one and it is what is wanted."""
-    summary = {} if ref.summary is None else json.loads(ref.summary)
-    if path.suffix.lower() != ".png" or "png" not in summary:
-        return False
-    path.write_bytes(base64.b64decode(summary["png"]))
-    return True

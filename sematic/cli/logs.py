@@ -14,7 +14,7 @@ import click
 
 from sematic.cli.record import RunId, find_run, open_record
 from sematic.errors import NotFoundError
-from sematic.wording import short_id
+from sematic.wording import clean, short_id
 
 if TYPE_CHECKING:
     from sematic.tracking.queries import Queries
@@ -75,7 +75,7 @@ class _Scope:
         if self.run_id is not None and self.queries.run(self.run_id).state.is_terminal:
             return ""
         if pipeline_run.driver_lost:
-            return f"The process that drove pipeline run {short_id(self.root_id)} is gone."
+            return f"Pipeline run {short_id(self.root_id)}: {pipeline_run.lost_because}."
         return None
 
 
@@ -84,9 +84,9 @@ def _find_scope(queries: "Queries", run_id: str) -> _Scope:
         run = queries.pipeline_run(run_id)
     except NotFoundError:
         nested = queries.run(run_id)
-        title = f"{nested.name} {short_id(run_id)}"
+        title = f"{clean(nested.name)} {short_id(run_id)}"
         return _Scope(queries, nested.root_id, run_id, title)
-    return _Scope(queries, run_id, None, f"{run.name} {short_id(run_id)}")
+    return _Scope(queries, run_id, None, f"{clean(run.name)} {short_id(run_id)}")
 
 
 @dataclass
@@ -118,7 +118,7 @@ class _Printer:
         for run, files in scope.select(self.find_logs()):
             several = len(files) > 1 or files[-1][0] > 1
             for attempt, path in files:
-                heading = f"{run.name} {short_id(run.id)}"
+                heading = f"{clean(run.name)} {short_id(run.id)}"
                 heading += f", attempt {attempt}" if several else ""
                 if self.attempt in (None, attempt):
                     self._print_file(path, heading if several or scope.run_id is None else None)

@@ -6,6 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sematic.errors import NotFoundError, SematicError
+from sematic.wording import clean
 
 if TYPE_CHECKING:  # loaded when a command asks: help and completion need none
     from sematic.tracking.queries import Queries
@@ -62,13 +63,13 @@ class ArtifactId(click.ParamType):  # type: ignore[type-arg]
 
 def _complete_run(queries: "Queries", incomplete: str) -> list[CompletionItem]:
     latest = [
-        CompletionItem(run.root_id[:12], help=f"{run.name} {run.shown_status}")
+        CompletionItem(run.root_id[:12], help=f"{clean(run.name)} {run.shown_status}")
         for run in queries.pipeline_runs(limit=_MOST_COMPLETIONS)
         if run.root_id.startswith(incomplete.lower())
     ]
     if latest or not incomplete:
         return latest
     return [
-        CompletionItem(run.id[:12], help=f"{run.name} {run.state.value}")
+        CompletionItem(run.id[:12], help=f"{clean(run.name)} {run.state.value}")
         for run in queries.runs_like(incomplete, limit=_MOST_COMPLETIONS)
     ]

@@ -44,8 +44,10 @@ _COLUMNS = (
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in seconds.")
 def runs(limit: int, statuses: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """List the latest pipeline runs."""
+    from sematic.tracking.views import DRIVER_LOST
+
     queries = open_record()
-    wanted = {"DRIVER LOST" if status == "lost" else status.upper() for status in statuses}
+    wanted = {DRIVER_LOST if status == "lost" else status.upper() for status in statuses}
     found = queries.pipeline_runs(limit=limit, statuses=wanted, name=name)
     counts = queries.state_counts([run.root_id for run in found])
     if as_json:
@@ -89,7 +91,7 @@ def last_time(run: "PipelineRunRow", now: float) -> float:
     """When a pipeline run ended; now, if it runs, or when it was heard of last."""
     if run.ended_at is not None:
         return run.ended_at
-    return run.updated_at if run.driver_lost else now
+    return run.alive_until if run.driver_lost else now
 
 
 def _to_json(run: "PipelineRunRow", counts: Mapping[RunState, int]) -> dict[str, object]:
@@ -99,6 +101,7 @@ def _to_json(run: "PipelineRunRow", counts: Mapping[RunState, int]) -> dict[str,
         "function": run.function_path,
         "status": run.status.value,
         "driver_lost": run.driver_lost,
+        "lost_because": run.lost_because,
         "reason": run.reason,
         "runner": run.runner,
         "created_at": run.created_at,

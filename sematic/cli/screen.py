@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from sematic.wording import SHORT_ID, SIGNS
+from sematic.wording import SHORT_ID, SIGNS, clean
 
 _GAP = 2
 
@@ -92,7 +92,7 @@ def cell_length(text: str) -> int:
 
 @dataclass(frozen=True)
 class Cell:
-    """A text in a table, and its colour."""
+    """A text in a table, shown in one line, and its colour."""
 
     text: str
     colour: str | None = None
@@ -121,7 +121,8 @@ def build_table(
 ) -> list[str]:
     """The lines of a table, a line of titles first (if there are any)."""
     kept = list(range(len(columns)))
-    table = [[Cell(column.title, "bright_black") for column in columns], *rows]
+    titles = [Cell(column.title, "bright_black") for column in columns]
+    table = [titles, *([replace(cell, text=clean(cell.text)) for cell in row] for row in rows)]
     if not any(column.title for column in columns):
         del table[0]
     longest = [max(cell_length(row[index].text) for row in table) for index in kept]

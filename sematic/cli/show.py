@@ -14,17 +14,18 @@ from sematic.errors import NotFoundError
 from sematic.states import RunState
 from sematic.wording import (
     SIGNS,
+    clean,
     count_states,
+    describe_error,
     format_age,
     format_duration,
     format_time,
-    one_line,
     short_id,
 )
 
 if TYPE_CHECKING:
     from sematic.tracking.queries import Queries
-    from sematic.tracking.views import PipelineRunRow, RunRow
+    from sematic.tracking.views import AttemptRow, PipelineRunRow, RunRow
 
 _MOST_CHARACTERS = 2000
 
@@ -70,6 +71,8 @@ def show(
             inputs=alone if inputs is None else inputs,
             outputs=alone if outputs is None else outputs,
         )
+        if alone and run.attempt > 1:
+            blocks.append(_attempts(queries.attempts(run.id), screen))
         if alone and run.error is not None:
             blocks.append(_error(run, screen))
         if source:
@@ -118,15 +121,19 @@ def _headline(screen: Screen, status: str, name: str, rest: str) -> str:
     return " ".join(
         (
             screen.style(screen.sign(status), sign.colour),
-            screen.style(name, bold=True),
+            screen.style(clean(name), bold=True),
             screen.style(f" {status}", sign.colour),
             rest,
         )
     ).rstrip()
 
 
-def _facts(pairs: Sequence[tuple[str, str | None]], screen: Screen) -> list[str]:
-    known = [(label, text) for label, text in pairs if text]
+def _facts(
+    pairs: Sequence[tuple[str, str | None]], screen: Screen, *, reason: str | None
+) -> list[str]:
+    """Lines of facts; the reason comes last, and is the only one that may have colours."""
+    known = [(label, clean(text)) for label, text in pairs if text]
+    known += [("reason", reason)] if reason else []
     width = max(len(label) for label, _ in known)
     return [f"  {screen.dim(label.ljust(width))}  {text}" for label, text in known]
 
@@ -150,9 +157,9 @@ def _pipeline_header(view: _View, environment: Mapping[str, Any]) -> list[str]:
         ("git", _git(environment.get("git"))),
         ("with", _versions(run, environment)),
         *(_origin(root) for root in view.runs[:1]),
-        ("reason", _reason(run, view)),
     ]
-    return [_headline(screen, run.shown_status, run.name, rest), *_facts(facts, screen)]
+    headline = _headline(screen, run.shown_status, run.name, rest)
+    return [headline, *_facts(facts, screen, reason=_reason(run, view))]
 
 
 def _count(runs: Sequence["RunRow"]) -> dict[RunState, int]:
@@ -182,23 +189,22 @@ def _versions(run: "PipelineRunRow", environment: Mapping[str, Any]) -> str:
 def _reason(run: "PipelineRunRow", view: _View) -> str | None:
     """Why it ended as it did: the run that failed first, or what is recorded."""
     if run.driver_lost:
-        return (
-            f"process {run.driver.get('pid')}, which drove it, is gone; last heard of "
-            f"{format_age(run.updated_at, view.now)}"
-        )
+        heard = format_age(run.alive_until, view.now)
+        resume = view.screen.dim(f"(sematic resume {short_id(run.root_id)})")
+        return f"{clean(run.lost_because or '')}; last heard of {heard} {resume}"
     failed = [r for r in view.runs if r.state is RunState.FAILED and r.failed_at is not None]
     if not failed:
-        return run.reason
+        return clean(run.reason) if run.reason else None
     first = min(failed, key=lambda r: r.failed_at or 0)
     screen = view.screen
-    why = f"{first.name} {screen.id(first.id)} failed: {_error_line(first)}"
+    why = f"{clean(first.name)} {screen.id(first.id)} failed: {_error_line(first)}"
     return screen.style(why, "red") + screen.dim(f" (sematic show {short_id(first.id)})")
 
 
 def _error_line(run: "RunRow") -> str:
     if run.error is None:
-        return run.reason or ""
-    return one_line(f"{run.error.type.removeprefix('builtins.')}: {run.error.message}")
+        return clean(run.reason or "")
+    return describe_error(run.error.type, run.error.message)
 
 
 # --- a run -----------------------------------------------------------------------------------
@@ -220,10 +226,11 @@ def _run_header(view: _View, run: "RunRow") -> list[str]:
         ("standalone", "yes" if run.standalone else None),
         ("options", _options(run)),
         _origin(run),
-        ("reason", run.reason),
     ]
     rest = f"{preposition} {took}" if took else ""
-    return [_headline(view.screen, run.state.value, run.name, rest), *_facts(facts, view.screen)]
+    headline = _headline(view.screen, run.state.value, run.name, rest)
+    reason = clean(run.reason) if run.reason else None
+    return [headline, *_facts(facts, view.screen, reason=reason)]
 
 
 def _origin(run: "RunRow") -> tuple[str, str | None]:
@@ -263,6 +270,18 @@ def _value_lines(rows: Sequence[tuple[str, Any, str]], screen: Screen) -> Iterat
     if not any(name for name, *_ in rows):
         columns, cells = columns[1:], [row[1:] for row in cells]
     return (f"  {line}" for line in build_table(columns, cells, screen.narrower(2)))
+
+
+def _attempts(attempts: Sequence["AttemptRow"], screen: Screen) -> list[str]:
+    """The attempts before the last one, and what became of them."""
+    lines = []
+    for attempt in attempts:
+        took = format_duration(attempt.ended_at - (attempt.started_at or attempt.ended_at))
+        why = attempt.reason or ""
+        if attempt.error is not None:
+            why = describe_error(attempt.error.type, attempt.error.message)
+        lines.append(f"  {attempt.attempt}  {format_time(attempt.ended_at)}  {took:>7}  {why}")
+    return [screen.dim("earlier attempts (number, end, took, why)"), *lines] if lines else []
 
 
 def _error(run: "RunRow", screen: Screen) -> list[str]:

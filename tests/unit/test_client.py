@@ -5,33 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import sematic
-from sematic.client import block_on_run, get_artifact_value, get_run_output
+from sematic.client import block_on_run, cancel_run, get_artifact_value, get_run_output
 from sematic.errors import NotFoundError
+from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.queries import Queries, open_queries
+from tests.driver import Driver, driver
 
-_PROGRAM = """
-    import pathlib, sys, time, sematic
-
-    @sematic.func
-    def wait(gate: str) -> int:
-        deadline = time.monotonic() + 30
-        while not pathlib.Path(gate).exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return 7
-
-    future = wait(sys.argv[1])
-    print(future.id, flush=True)
-    sematic.LocalRunner(progress="off").run(future)
-"""
+__all__ = ["driver"]
 
 
 @sematic.func
@@ -62,41 +49,6 @@ def run(future: sematic.Future) -> str:
 
 def open_record(directory: Path) -> Queries:
     return open_queries(f"sqlite:///{directory}/sematic.db")
-
-
-class Driver:
-    """A pipeline run in another process, that ends when its gate opens."""
-
-    def __init__(self, directory: Path) -> None:
-        self.gate = directory / "gate"
-        arguments = [sys.executable, "-c", textwrap.dedent(_PROGRAM), str(self.gate)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        self.process = subprocess.Popen(
-            arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.run_id = self.process.stdout.readline().strip()
-
-    def wait_until(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not is_so():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-
-@pytest.fixture
-def driver(tmp_path: Path, config_directory: Path) -> Iterator[Driver]:
-    driver = Driver(tmp_path)
-
-    def is_recorded() -> bool:
-        return any(r.name == "wait" for r in open_record(config_directory).runs(driver.run_id))
-
-    try:
-        driver.wait_until(is_recorded)
-        yield driver
-    finally:
-        driver.process.kill()
-        driver.process.communicate()
 
 
 class TestGetRunOutput:
@@ -170,8 +122,7 @@ class TestBlockOnRun:
         block_on_run(driver.run_id, polling_interval_seconds=60, max_wait_seconds=0)
 
     def test_a_lost_driver(self, driver: Driver) -> None:
-        driver.process.kill()
-        driver.process.wait()
+        driver.kill()
         with pytest.raises(RuntimeError, match=r"will not end: process \d+.* is gone"):
             block_on_run(driver.run_id, polling_interval_seconds=0.02)
 
@@ -187,7 +138,7 @@ class TestBlockOnRun:
         assert driver.process.wait(20) != 0
         row = open_record(config_directory).pipeline_run(driver.run_id)
         assert row.shown_status == "CANCELED"
-        assert row.reason == "Canceled by SIGTERM."
+        assert row.reason == "Canceled because nobody waits for it."
 
     def test_cancel_on_sigterm(self, driver: Driver, config_directory: Path) -> None:
         program = """if True:
@@ -216,7 +167,54 @@ class TestBlockOnRun:
         block_on_run(driver.run_id, 0.02, cancel_on_exit=True)
         assert driver.process.wait(20) == 0
 
+    def test_a_run_that_can_be_resumed_is_not_cancelled(
+        self, driver: Driver, config_directory: Path
+    ) -> None:
+        driver.kill()
+        with pytest.raises(RuntimeError, match="To go on: sematic resume"):
+            block_on_run(driver.run_id, 0.02, cancel_on_exit=True)
+        row = open_record(config_directory).pipeline_run(driver.run_id)
+        assert row.shown_status == "DRIVER LOST"
+
     def test_signal_handlers_are_put_back(self) -> None:
         before = signal.getsignal(signal.SIGTERM)
         block_on_run(run(add(1, 2)), cancel_on_exit=True)
         assert signal.getsignal(signal.SIGTERM) is before
+
+
+class TestCancelRun:
+    def test_the_driver_ends_it(self, driver: Driver, config_directory: Path) -> None:
+        began = time.monotonic()
+        assert cancel_run(driver.run_id, wait=True) is PipelineRunStatus.CANCELED
+        assert time.monotonic() - began < 10
+        assert driver.process.wait(20) != 0
+        row = open_record(config_directory).pipeline_run(driver.run_id)
+        assert row.reason is not None
+        assert row.reason.startswith("Canceled by ")
+
+    def test_it_need_not_wait(self, driver: Driver, config_directory: Path) -> None:
+        assert cancel_run(driver.run_id, reason="No need.") is PipelineRunStatus.RUNNING
+        assert driver.process.wait(20) != 0
+        row = open_record(config_directory).pipeline_run(driver.run_id)
+        assert (row.status, row.reason) == (PipelineRunStatus.CANCELED, "No need.")
+
+    def test_any_of_its_runs_is_meant(self, driver: Driver) -> None:
+        assert cancel_run(driver.nested_id[:12], wait=True) is PipelineRunStatus.CANCELED
+
+    def test_a_lost_driver_needs_no_waiting(self, driver: Driver, config_directory: Path) -> None:
+        """Its functions are those of a script that this process cannot import."""
+        driver.kill()
+        assert cancel_run(driver.run_id, reason="No need.") is PipelineRunStatus.CANCELED
+        record = open_record(config_directory)
+        row = record.pipeline_run(driver.run_id)
+        assert row.reason is not None
+        assert row.reason.startswith("No need. Driver lost: process ")
+        assert {run.state for run in record.runs(driver.run_id)} == {RunState.CANCELED}
+
+    def test_what_has_ended_stays_so(self) -> None:
+        assert cancel_run(run(add(1, 2)), wait=True) is PipelineRunStatus.COMPLETE
+        assert cancel_run(run(fail())) is PipelineRunStatus.FAILED
+
+    def test_unknown(self) -> None:
+        with pytest.raises(NotFoundError, match="'nope'"):
+            cancel_run("nope")

@@ -5,7 +5,9 @@ import pytest
 from sematic.states import PipelineRunStatus, RunState
 from sematic.wording import (
     SIGNS,
+    clean,
     count_states,
+    describe_error,
     format_age,
     format_count,
     format_duration,
@@ -81,9 +83,9 @@ def test_states() -> None:
         RunState.SCHEDULED: 2,
         RunState.RESOLVED: 3000,
     }
-    assert count_states(counts) == "3,000 done, 2 running, 1 failed, 1 failed inside"
+    assert count_states(counts) == "3,000 done, 2 running, 1 failed, 1 nested failed"
     assert count_states(counts, abandoned=True) == (
-        "3,000 done, 1 failed, 1 failed inside, 2 unfinished"
+        "3,000 done, 1 failed, 1 nested failed, 2 unfinished"
     )
     assert count_states({}) == ""
 
@@ -103,3 +105,13 @@ def test_states() -> None:
 )
 def test_one_line(text: str, line: str) -> None:
     assert one_line(text, 10 if text.startswith("x") else 20) == line
+
+
+def test_names_are_shown_in_one_line() -> None:
+    assert clean("a name, Umläute & 漢字") == "a name, Umläute & 漢字"
+    assert clean("two\nlines\tand \x1b[31mred") == "two lines and  [31mred"
+
+
+def test_an_error_without_a_message_is_its_class() -> None:
+    assert describe_error("builtins.ValueError", "no luck\nat all") == "ValueError: no luck…"
+    assert describe_error("builtins.KeyboardInterrupt", "") == "KeyboardInterrupt"

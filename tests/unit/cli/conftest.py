@@ -1,13 +1,43 @@
 """What tests of the command line share."""
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import CliRunner, Result
 
 from sematic.cli import main
+from tests.driver import driver
 from tests.unit.cli import pipelines
+
+__all__ = ["driver"]
+
+
+_KILLED = """
+    import os, signal, time, sematic
+
+    @sematic.func
+    def die() -> int:
+        time.sleep(0.5)  # until the record knows of it
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 1
+
+    @sematic.func
+    def after(x: int) -> int:
+        return x
+
+    @sematic.func
+    def pipeline() -> int:
+        return after(die())
+
+    future = pipeline()
+    print(future.id, flush=True)
+    sematic.LocalRunner(progress="off").run(future)
+"""
 
 
 @pytest.fixture
@@ -30,6 +60,20 @@ def complete_id() -> str:
 def failed_id() -> str:
     """The id of a pipeline run that failed: broken with add and divide."""
     return pipelines.run(pipelines.broken())
+
+
+@pytest.fixture
+def lost_id() -> str:
+    """The id of a pipeline run whose process was killed: die executes, after waits."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_KILLED)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -9, done.stderr
+    return done.stdout.strip()
 
 
 def iter_ids(output: str) -> Iterator[str]:

@@ -43,6 +43,11 @@ def numbers() -> list[int]:
     return list(range(100_000))
 
 
+@sematic.func
+def picture() -> bytes:
+    return b"\x89PNG..."
+
+
 @pytest.fixture
 def show(sematic_cli: Cli) -> Callable[..., Result]:
     """Run a pipeline and show its output's artifact."""
@@ -169,3 +174,47 @@ def test_unknown(sematic_cli: Cli, config_directory: Path) -> None:
     pipelines.run(pipelines.add(1, 2))
     result = sematic_cli("artifact", "nope")
     assert result.stderr == "Error: No artifact has an id that starts with 'nope'.\n"
+
+
+@pytest.mark.parametrize(
+    ("future", "name", "words"),
+    [
+        (figure, "noext", "its ending must be one of ."),
+        (figure, "figure.xyz", "For example figure.png."),
+        (pipelines.greeting, "text.png", "The value is a text, which does not make a .png file."),
+        (pipelines.greeting, "text.parquet", "for example text.txt."),
+        (pipelines.data, "data.xlsx", "The value is bytes, which does not make a .xlsx file."),
+    ],
+)
+def test_an_ending_that_does_not_fit_the_value_is_refused(
+    show: Callable[..., Result],
+    tmp_path: Path,
+    future: Callable[[], sematic.Future],
+    name: str,
+    words: str,
+) -> None:
+    result = show(future(), "--save", str(tmp_path / name))
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert not list(tmp_path.glob(f"{Path(name).stem}*"))
+
+
+def test_bytes_of_a_picture_are_one(show: Callable[..., Result], tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    assert show(picture(), "--save", str(path)).exit_code == 0
+    assert path.read_bytes() == b"\x89PNG..."
+
+
+def test_what_is_damaged_or_gone_is_told(sematic_cli: Cli, config_directory: Path) -> None:
+    run_id = pipelines.run(numbers())
+    found = re.search(r"\b[0-9a-f]{40}\b", sematic_cli("show", run_id, "--no-inputs").stdout)
+    assert found
+    path = config_directory / "artifacts" / found[0][:2] / found[0][2:]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    shown = sematic_cli("artifact", found[0]).stdout
+    assert "\ndamaged: Cannot read artifact " in shown
+    assert json.loads(sematic_cli("artifact", found[0], "--json").stdout)["problem"] in shown
+    path.unlink()
+    assert "\ngone: " in sematic_cli("artifact", found[0]).stdout

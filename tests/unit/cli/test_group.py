@@ -17,7 +17,19 @@ from tests.unit.cli import pipelines
 from tests.unit.cli.conftest import iter_ids
 
 Cli = Callable[..., Result]
-COMMANDS = ["run", "runs", "show", "logs", "artifact", "settings", "completion", "version"]
+COMMANDS = [
+    "run",
+    "runs",
+    "show",
+    "logs",
+    "cancel",
+    "resume",
+    "clean",
+    "artifact",
+    "settings",
+    "completion",
+    "version",
+]
 
 
 def completions(*arguments: str, incomplete: str) -> list[str]:
@@ -63,7 +75,7 @@ def test_a_damaged_record_is_an_error_in_one_line(sematic_cli: Cli, config_direc
     (config_directory / "sematic.db").write_text("this is no database" * 100)
     result = sematic_cli("runs")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: Cannot ")
+    assert result.stderr.startswith("Error: Cannot use the record at ")
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -1,51 +1,11 @@
 """What commands show of a pipeline run whose process was killed."""
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 
-import pytest
 from click.testing import Result
 
 Cli = Callable[..., Result]
-
-_PROGRAM = """
-    import os, signal, time, sematic
-
-    @sematic.func
-    def die() -> int:
-        time.sleep(0.5)  # until the record knows of it
-        os.kill(os.getpid(), signal.SIGKILL)
-        return 1
-
-    @sematic.func
-    def after(x: int) -> int:
-        return x
-
-    @sematic.func
-    def pipeline() -> int:
-        return after(die())
-
-    future = pipeline()
-    print(future.id, flush=True)
-    sematic.LocalRunner(progress="off").run(future)
-"""
-
-
-@pytest.fixture
-def lost_id() -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(_PROGRAM)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -9, done.stderr
-    return done.stdout.strip()
 
 
 def test_runs(sematic_cli: Cli, lost_id: str) -> None:

@@ -26,7 +26,7 @@ def test_table_in_a_pipe(sematic_cli: Cli, complete_id: str, failed_id: str) -> 
     title, failed, complete = sematic_cli("runs").stdout.splitlines()
     assert title.split() == ["ID", "NAME", "STATUS", "STARTED", "TOOK", "RUNS"]
     assert failed.split()[:4] == [failed_id, "broken", "✗", "FAILED"]
-    assert failed.endswith("1 done, 1 failed, 1 failed inside")
+    assert failed.endswith("1 done, 1 failed, 1 nested failed")
     assert complete.split()[:4] == [complete_id, "add_up", "✓", "COMPLETE"]
     assert complete.endswith("4 done")
     assert "\x1b" not in failed

@@ -102,6 +102,7 @@ def test_show_tells_values_and_origins(directory: Path, monkeypatch) -> None:
         "SEMATIC_API_KEY": ["(not set)"],
         "SEMATIC_DATABASE_URL": [f"sqlite:///{directory}/sematic.db", "default"],
         "SEMATIC_ARTIFACTS_URI": [f"{directory}/artifacts", "default"],
+        "SEMATIC_LEASE_SECONDS": ["30", "default"],
         "SEMATIC_PROGRESS": ["auto", "default"],
         "SNOWFLAKE_USER": ["george", "file"],
         "SNOWFLAKE_PASSWORD": ["**********", "file"],

@@ -49,6 +49,19 @@ class TestPipelineRun:
         ]
         assert "inputs" not in result.stdout
 
+    def test_names_of_several_lines_and_control_characters_are_shown_in_one(
+        self, sematic_cli: Cli
+    ) -> None:
+        name = "two\nlines\tand \x1b[31mred"
+        run_id = pipelines.run(pipelines.broken().set(name=name))
+        for command in ("show", "runs", "logs"):
+            output = sematic_cli(command, *([] if command == "runs" else [run_id])).stdout
+            assert "\x1b" not in output
+            assert "\nlines" not in output
+        for command in ("show", "runs"):
+            output = sematic_cli(command, *([] if command == "runs" else [run_id])).stdout
+            assert "two lines and  [31mred  " in output
+
     def test_failure(self, sematic_cli: Cli, failed_id: str) -> None:
         result = sematic_cli("show", failed_id)
         assert result.stdout.startswith("✗ broken  FAILED in ")
