@@ -7,14 +7,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := sematic tests $(wildcard benchmarks)
-SERIAL := ray or postgres or slow or cluster
+SERIAL := ray or postgres or slow or cluster or chaos
+# Of `make chaos`: how many faults, the first one's seed, and only this kind of them.
+COUNT ?= 100
+SEED ?= 0
+KIND ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
 # The goals share one environment, one Ray and two processors: with -j, too, one follows the other.
 .NOTPARALLEL:
-.PHONY: help setup example test lint format bench clean
+.PHONY: help setup example test chaos lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +29,9 @@ example: $(VENV)/.example ## Run a real pipeline: classifiers of handwritten dig
 test: $(VENV)/.dev lint ## Check style, types and imports, then run every test
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not ($(SERIAL))"
 	$(BIN)/python -m pytest -m "$(SERIAL)"
+
+chaos: $(VENV)/.dev ## Strike a pipeline with a hundred faults: COUNT=, SEED=, KIND= choose
+	$(BIN)/python -m tests.acceptance.chaos --count $(COUNT) --seed $(SEED) $(if $(KIND),--kind $(KIND))
 
 lint: $(VENV)/.dev ## Check style, types and who imports whom
 	$(BIN)/ruff check $(SOURCES)
