@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
+from tests.disks import small_disk
 from tests.postgres import postgres_server, postgres_url
 
-__all__ = ["config_directory", "postgres_server", "postgres_url"]
+__all__ = ["config_directory", "postgres_server", "postgres_url", "small_disk"]
 
 # The same examples each time, no time limit on a machine that others use too, and no minutes spent
 # on explaining a failure.
