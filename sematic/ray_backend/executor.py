@@ -25,11 +25,15 @@ from sematic.ray_backend.losses import (
     means_death_of_ray,
 )
 from sematic.ray_backend.submission import Submission
+from sematic.ray_backend.waking import wake
 from sematic.ray_backend.worker_log import recover_log, remove_spools
 from sematic.shipping import unpack_outcome
 
-# How long a task that was asked to end may take before its worker is killed.
+# How long a task that was asked to end may take before its worker is killed; and how long it may
+# sit in C code, so that it has not even seen the wish.
 _GRACE_SECONDS = 2.0
+_SECONDS_TO_SEE = 0.7
+_SECONDS_TO_WAKE = 0.05
 _MOST_QUICK = 16
 # How soon it is noticed that somebody has shut Ray down.
 _SECONDS_TO_NOTICE = 0.5
@@ -98,7 +102,7 @@ class RayExecutor:
         self._given_up = threading.Event()
         self._failed_with_ray: set[Key] = set()
         self._ray_error: Exception | None = None
-        self._kill_at: dict[Key, float] = {}  # monotonic seconds
+        self._stopped_at: dict[Key, float] = {}  # monotonic seconds
         self._root_id: str | None = None
         self._was_shut_down = False
         self._dead: Submission | None = None  # the one whose Ray has died, if it was our own
@@ -156,7 +160,7 @@ class RayExecutor:
             try:
                 command = self._commands.get(timeout=self._seconds_to_wait())
             except queue.Empty:
-                command = self._kill_overdue
+                command = self._press
             if command is None:
                 return
             try:
@@ -224,7 +228,7 @@ class RayExecutor:
         if died:
             self._cluster.end_dead(self._ray)
         self._cluster.wait_until_gone(self._ray)
-        self._kill_at.clear()
+        self._stopped_at.clear()
         for key in list(self._tasks):
             task = self._tasks.pop(key, None)
             if task is not None:
@@ -239,24 +243,27 @@ class RayExecutor:
 
     def _cancel(self, key: Key) -> None:
         task = self._tasks.get(key)
-        if task is not None and key not in self._kill_at:
-            self._kill_at[key] = time.monotonic() + _GRACE_SECONDS
+        if task is not None and key not in self._stopped_at:
+            self._stopped_at[key] = time.monotonic()
             self._ray.cancel(task.ref)
 
     def _seconds_to_wait(self) -> float | None:
-        if not self._kill_at:
-            return _SECONDS_TO_NOTICE if self._tasks else None
-        until_kill = max(0.0, min(self._kill_at.values()) - time.monotonic())
-        return min(until_kill, _SECONDS_TO_NOTICE)
+        if self._stopped_at:
+            return _SECONDS_TO_WAKE
+        return _SECONDS_TO_NOTICE if self._tasks else None
 
-    def _kill_overdue(self) -> None:
+    def _press(self) -> None:
+        """Wake what was asked to end, and kill what does not."""
         now = time.monotonic()
-        for key, kill_at in list(self._kill_at.items()):
+        for key, stopped_at in list(self._stopped_at.items()):
             task = self._tasks.get(key)
             if task is None:
-                del self._kill_at[key]
-            elif kill_at <= now:  # again and again: a kill that comes too early is forgotten
-                self._kill_at[key] = now + _GRACE_SECONDS
+                del self._stopped_at[key]
+                continue
+            has_seen = wake(log_path(self._log_directory, task.call.root_id, *key))
+            patience = _GRACE_SECONDS if has_seen else _SECONDS_TO_SEE
+            if now >= stopped_at + patience:
+                self._stopped_at[key] = now  # once more: a kill that comes too early is forgotten
                 self._ray.cancel(task.ref, force=True)
 
     # --- Ray's threads -----------------------------------------------------------------------

@@ -23,6 +23,8 @@ _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # no warning where no GPU is asked for
     "RAY_task_oom_retries": "0",  # out of memory is told; the engine decides what runs again
 }
+# For what is left when Ray is down, and does nothing any more; to end by itself, and by force.
+_SECONDS_TO_END = 0.2
 _SECONDS_TO_DIE = 3.0
 _PACKAGE_DIRECTORY = Path(__file__).absolute().parents[2]
 
@@ -214,7 +216,7 @@ def _ray_processes() -> list[Any]:
 def _end(processes: list[Any]) -> None:
     """Wait for processes to end, and kill those that take their time."""
     psutil = load_psutil()
-    _, alive = psutil.wait_procs(processes, timeout=_SECONDS_TO_DIE)
+    _, alive = psutil.wait_procs(processes, timeout=_SECONDS_TO_END)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()

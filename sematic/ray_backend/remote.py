@@ -12,6 +12,8 @@ from sematic.calls import Failed, Outcome
 from sematic.error_records import build_error_record
 from sematic.execution import execute_call
 from sematic.ports import ArtifactStore
+from sematic.ray_backend.forked_workers import note_sockets
+from sematic.ray_backend.waking import listen
 from sematic.ray_backend.worker_log import WorkerLog
 from sematic.shipping import pack_outcome, unpack_call
 from sematic.types.names import main_module_name, set_main_module_name
@@ -45,6 +47,8 @@ def execute_remotely(message: bytes, function_ref: list[Any] | None = None) -> b
     Returns:
         The outcome, packed. It never raises for what user code does.
     """
+    note_sockets()
+    listen(_log.note_interrupt)
     started_at = time.time()
     outcome = _execute(message, function_ref)
     ended_at = time.time()

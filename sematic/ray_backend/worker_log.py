@@ -16,6 +16,7 @@ from pathlib import Path
 # How soon the log of a call that is still executing can be read.
 _SECONDS_TO_PUBLISH = 0.2
 _NAME_BYTES = 64
+_INTERRUPTED = b"!"
 
 
 class WorkerLog:
@@ -60,6 +61,15 @@ class WorkerLog:
             if error is not None:
                 _tell(path, error)
             self._end()
+
+    def note_interrupt(self) -> None:
+        """Let :func:`find_worker` tell that the call has been interrupted. From a handler, too."""
+        with suppress(OSError):
+            if self._path is not None:
+                _, notice = _spool_paths(os.path.dirname(self._path), os.getpid())
+                with open(notice, "r+b", buffering=0) as file:
+                    file.seek(_NAME_BYTES)
+                    file.write(_INTERRUPTED)
 
     def _begin(self, path: str) -> "_Spool":
         if self._watcher is None:
@@ -116,7 +126,7 @@ class _Spool:
         os.close(self._notice)
 
     def announce(self, name: str) -> None:
-        os.pwrite(self._notice, name.encode().ljust(_NAME_BYTES), 0)
+        os.pwrite(self._notice, name.encode().ljust(_NAME_BYTES) + b" ", 0)
 
     @property
     def size(self) -> int:
@@ -128,8 +138,27 @@ def recover_log(path: Path) -> None:
     for notice in path.parent.glob(".*.notice"):
         spool = notice.with_suffix(".spool")
         with suppress(FileNotFoundError):  # published before the process died
-            if notice.read_text().strip() == path.name and spool.stat().st_size:
+            if _read_notice(notice)[0] == path.name and spool.stat().st_size:
                 spool.rename(path)
+
+
+def find_worker(path: Path) -> tuple[int, bool] | None:
+    """The process on this machine that executes the call of a log, if there is one.
+
+    Returns:
+        Its id, and whether the call has been interrupted.
+    """
+    for notice in path.parent.glob(".*.notice"):
+        with suppress(OSError, ValueError):
+            name, interrupted = _read_notice(notice)
+            if name == path.name:
+                return int(notice.name.split(".")[1]), interrupted
+    return None
+
+
+def _read_notice(notice: Path) -> tuple[str, bool]:
+    text = notice.read_bytes()
+    return text[:_NAME_BYTES].decode().strip(), text[_NAME_BYTES:] == _INTERRUPTED
 
 
 def remove_spools(directory: Path) -> None:

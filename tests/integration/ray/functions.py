@@ -1,5 +1,6 @@
 """Standalone functions of a module: workers import them."""
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -157,6 +158,17 @@ def die(how: str, counter: str) -> int:
 
 
 @sematic.func(standalone=True)
+def die_before_a_child(path: str) -> int:
+    """Ends its process while a child that it has forked goes on."""
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    Path(path).write_text(str(pid))
+    os._exit(1)
+
+
+@sematic.func(standalone=True)
 def lose_worker(counter: str) -> int:
     """Dies the first time, and lives the second time."""
     if note(counter) == 1:
@@ -242,3 +254,51 @@ def stop_here() -> int:
 def where() -> list[str]:
     """The directory, and what is first on the path of imports."""
     return [os.getcwd(), *sys.path[:1]]
+
+
+@sematic.func(standalone=True)
+def hang(how: str, started: str) -> int:
+    """Hangs in a certain way, after it has started a process and a daemon.
+
+    Leaves its process id in ``started``, and the ids of the others in a file beside it.
+    """
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            Path(f"{started}.daemon").write_text(f"{child.pid} {os.getpid()}")
+            time.sleep(60)
+        os._exit(0)
+    os.wait()
+    while not Path(f"{started}.daemon").exists():
+        time.sleep(0.01)
+    Path(f"{started}.partial").write_text(str(os.getpid()))
+    Path(f"{started}.partial").rename(started)
+    _hang(how, started)
+    return 1
+
+
+def _hang(how: str, started: str) -> None:
+    deadline = time.monotonic() + 60
+    if how == "Python":
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+    if how == "time.sleep":
+        time.sleep(60)
+    if how == "lock":
+        lock = threading.Lock()
+        with lock:
+            lock.acquire()
+    if how == "subprocess.run":
+        subprocess.run(["sleep", "60"], check=True)
+    if how == "C code":
+        os.system("sleep 60")
+    while how == "swallows it" and time.monotonic() < deadline:
+        with contextlib.suppress(BaseException):
+            time.sleep(60)
+    if how == "cleans up":
+        try:
+            time.sleep(60)
+        finally:
+            time.sleep(1.0)
+            Path(f"{started}.cleaned").touch()

@@ -16,6 +16,7 @@ from sematic.states import RunState
 from tests.integration.ray import functions
 from tests.integration.ray.conftest import Result
 from tests.integration.ray.functions import LockedError, PictureError, TwoPartError
+from tests.integration.ray.processes import wait_until_gone
 
 pytestmark = pytest.mark.ray
 
@@ -97,6 +98,15 @@ def test_a_worker_that_dies(
     time.sleep(1)  # Ray would have started it again by now, and had its say
     assert counter.read_text() == "once\n"
     assert "raylet" not in capfd.readouterr().out
+
+
+def test_a_worker_that_dies_before_a_child_that_it_has_forked(run: Run, tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = run(functions.die_before_a_child(str(tmp_path / "child")))
+    assert time.monotonic() - began < 20
+    assert isinstance(result.error, sematic.PipelineRunError)
+    assert isinstance(result.error.__cause__, WorkerLostError)
+    wait_until_gone([int((tmp_path / "child").read_text())], 0.5)
 
 
 def test_the_last_words_of_a_worker_that_crashed(run: Run, tmp_path: Path) -> None:

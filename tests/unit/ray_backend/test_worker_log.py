@@ -79,3 +79,26 @@ def test_a_full_disk_is_no_reason_to_fail(small_disk: SmallDisk) -> None:
     assert logs["again-1.log"] == "kept again\n"
     assert "full0-1.log cannot be written: [Errno 28] No space left on device" in done.stderr
     assert done.stdout.endswith("end\n")
+
+
+WATCHED = """
+import os, sys
+from pathlib import Path
+from sematic.ray_backend.worker_log import WorkerLog, find_worker
+
+log, directory = WorkerLog(), sys.argv[1]
+log.note_interrupt()  # nothing executes
+with log.capture(f"{directory}/first-1.log"):
+    print("something", flush=True)
+    assert find_worker(Path(directory, "first-1.log")) == (os.getpid(), False)
+    assert find_worker(Path(directory, "second-1.log")) is None
+    log.note_interrupt()
+    assert find_worker(Path(directory, "first-1.log")) == (os.getpid(), True)
+with log.capture(f"{directory}/second-1.log"):
+    assert find_worker(Path(directory, "second-1.log")) == (os.getpid(), False)
+    assert find_worker(Path(directory, "first-1.log")) is None
+"""
+
+
+def test_the_worker_of_a_call_is_found_and_whether_it_was_interrupted(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", WATCHED, str(tmp_path)], check=True)
