@@ -15,7 +15,7 @@ from sematic.ports import ArtifactStore
 from sematic.shipping import locate_function
 from sematic.states import RunState
 from sematic.tracking.history import read_history
-from sematic.tracking.queries import Queries, open_queries
+from sematic.tracking.queries import open_queries
 from sematic.tracking.rows import function_id
 
 _TO_EXECUTE = (RunState.CREATED, RunState.SCHEDULED, RunState.RETRYING)
@@ -94,7 +94,7 @@ def find_resumption(url: str, run_id: str) -> Resumption:
     """
     queries = open_queries(url)
     try:
-        root_id = _find_root(queries, run_id)
+        root_id = queries.resolve_root_id(run_id)
     except NotFoundError as error:
         raise InvalidOptionError(
             f"Cannot resume {run_id!r}: {error} `sematic runs` lists pipeline runs."
@@ -120,13 +120,6 @@ def find_resumption(url: str, run_id: str) -> Resumption:
             "pipeline again."
         )
     return Resumption(url, root_id, found.epoch, found.driver, found.alive_until)
-
-
-def _find_root(queries: Queries, run_id: str) -> str:
-    try:
-        return queries.resolve_pipeline_run_id(run_id)
-    except NotFoundError:
-        return queries.run(queries.resolve_run_id(run_id)).root_id
 
 
 def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:

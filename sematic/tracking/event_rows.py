@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from sematic.errors import RecordError
-from sematic.tracking.connections import connect, display_url, driver_error, is_sqlite
+from sematic.tracking.reading import reading
 
 _QUERY = "SELECT epoch, seq, kind, at, payload FROM events WHERE root_id = ? ORDER BY epoch, seq"
 
@@ -37,13 +35,8 @@ def read_event_rows(url: str, root_id: str) -> list[EventRow]:
     Raises:
         RecordError: the record cannot be read.
     """
-    query = _QUERY if is_sqlite(url) else _QUERY.replace("?", "%s")
-    try:
-        with closing(connect(url)) as connection:
-            rows = connection.execute(query, [root_id]).fetchall()
-    except driver_error(url) as error:
-        raise RecordError(f"Cannot read the record at {display_url(url)}: {error}") from error
-    return [
-        EventRow(epoch, seq, kind, at, json.loads(payload))
-        for epoch, seq, kind, at, payload in rows
-    ]
+    with reading(url) as ask:
+        return [
+            EventRow(epoch, seq, kind, at, json.loads(payload))
+            for epoch, seq, kind, at, payload in ask(_QUERY, (root_id,))
+        ]
