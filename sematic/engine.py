@@ -4,11 +4,11 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Protocol
+from typing import Any
 
-from sematic.calls import Call, ErrorRecord
+from sematic.calls import Call, ErrorRecord, Failed
 from sematic.error_records import build_error_record
 from sematic.errors import FencedError, InfrastructureError, RecordFullError, SematicError
 from sematic.evaluator import Evaluator
@@ -17,7 +17,6 @@ from sematic.events import (
     CallLost,
     CancelRequested,
     Change,
-    DriverChanged,
     EndPipeline,
     EvaluateInputs,
     EvaluateOutput,
@@ -38,31 +37,30 @@ from sematic.events import (
 from sematic.heartbeat import Heartbeat
 from sematic.inline import InlineExecutor
 from sematic.leftovers import Leftovers
-from sematic.ports import ArtifactStore, Clock, Executor, Lease, PipelineRunInfo, Tracker
+from sematic.ports import (
+    ArtifactStore,
+    Clock,
+    Executor,
+    History,
+    Lease,
+    PipelineRunInfo,
+    Tracker,
+)
 from sematic.recording import Recording
 from sematic.results import take_result
 from sematic.started_calls import StartedCalls
 from sematic.state_machine import PipelineState
 from sematic.stop_signals import stop_on_signals
+from sematic.turns import Turns
 
 # How long standalone calls may take to be over once they were asked to be, after an error of ours.
 _SECONDS_TO_END = 30.0
 
 
-class History(Protocol):
-    """What a resumed pipeline run has behind it."""
-
-    def read(self) -> Iterable[Event]:
-        """Everything recorded so far, in order."""
-
-    def driver_changed(self, at: float) -> DriverChanged:
-        """The event that its new driver begins with."""
-
-
 _logger = logging.getLogger("sematic")
 
 Listener = Callable[[Change], None]
-"""Told of every change, in order, in the engine's thread. Must return at once."""
+"""Told of every change, in order, in whichever thread takes the event. Must return at once."""
 
 
 class Engine:
@@ -105,7 +103,7 @@ class Engine:
         self._open_lease = open_lease
         self._settle = settle
         self._state = PipelineState()
-        self._events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
+        self._events = Turns(lambda: self._state.next_due, clock)
         self._evaluator = Evaluator(store, tracker, clock=clock, report=self._events.put, warn=warn)
         self._warn = warn
         self._started = StartedCalls()
@@ -201,7 +199,8 @@ class Engine:
             finally:
                 if not inline.left:
                     thread.join()
-        return self._result()
+        outcome = self._end, self._error, self._aborted
+        return take_result(*outcome, state=self._state, store=self._store)
 
     def request_cancel(self, reason: str) -> None:
         """Ask for the end of the pipeline run. Returns at once; from any thread."""
@@ -215,10 +214,14 @@ class Engine:
         assert self._recording is not None
         try:
             while not self._state.ended:
-                self._take(self._next_event())
+                event = self._next_event()
+                with self._events.turn():
+                    if event is not None and not self._state.ended:
+                        self._take(event)
             self._recording.flush()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._error = self._error or error
+            with self._events.turn():  # from here on the caller's thread takes none
+                self._error = self._error or error
             self._end_calls()
             if not isinstance(error, FencedError):  # else they may be the other driver's
                 self._leftovers.end_all()
@@ -226,13 +229,10 @@ class Engine:
         finally:
             self._close()
 
-    def _next_event(self) -> Event | BaseException:
+    def _next_event(self) -> Event | BaseException | None:
         """What has happened next, or that nothing has before the next moment that counts."""
-        waits = [] if (due := self._state.next_due) is None else [due - self._clock()]
-        if self._give_up_at is not None:
-            waits.append(self._give_up_at - time.monotonic())
         try:
-            return self._events.get(timeout=max(0.0, min(waits)) if waits else None)
+            return self._events.wait(give_up_at=self._give_up_at)
         except queue.Empty:
             if self._give_up_at is not None and self._give_up_at <= time.monotonic():
                 self._give_up_on_calls()
@@ -274,7 +274,9 @@ class Engine:
 
     def _start(self, start: StartCall) -> None:
         if self._heartbeat is None or self._heartbeat.confirm():
-            self._executor(start.call).start(start, self._leftovers.report)
+            executor = self._executor(start.call)
+            report = self._take_here if executor is self._inline else self._leftovers.report
+            executor.start(start, report)
             self._started.add(start)  # its report waits in the queue, if it is there already
         else:  # and it was asked for the end meanwhile
             self._lose(start.call.run_id, start.attempt, "It was not started.")
@@ -365,19 +367,32 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = self._error or error
 
-    # --- the caller's thread -----------------------------------------------------------------
+    # --- the thread that executes inline calls -------------------------------------------------
 
-    def _result(self) -> Any:
-        if self._error is not None and not self._ended_otherwise():
-            raise self._error
-        assert self._end is not None
-        return take_result(self._end, state=self._state, store=self._store)
+    def _take_here(self, event: Event) -> None:
+        """Take an event in the thread that has executed the call, if it is free and that is quick.
 
-    def _ended_otherwise(self) -> bool:
-        """Whether the disk became full when another end had begun, which it did not change."""
-        if self._end is None or self._aborted is None:
+        Whatever may take a while is left to the engine's thread: this one answers to signals.
+        """
+        try:
+            if not self._events.take_here(event, self._take_if_quick):
+                self._leftovers.report(event)
+        except BaseException as error:  # noqa: BLE001 - a signal handler of the user's
+            self._events.put(error)
+
+    def _take_if_quick(self, event: Event) -> bool:
+        if not isinstance(event, CallEnded) or isinstance(event.outcome, Failed) or self._error:
             return False
-        return isinstance(self._error, RecordFullError) and self._end.error != self._aborted.error
+        due, stopping = self._state.next_due, self._state.stopping
+        if stopping or (due and due <= event.at) or self._leftovers.is_expected(event):
+            return False
+        assert self._recording is not None
+        if self._recording.is_behind or not (self._heartbeat is None or self._heartbeat.is_fresh()):
+            return False
+        self._take(event)
+        if self._state.ended:
+            self._events.wake()
+        return True
 
 
 _NOT_OVER = f"It did not end within {_SECONDS_TO_END:g} seconds of being asked to."

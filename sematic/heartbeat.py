@@ -58,7 +58,7 @@ class Heartbeat:
             FencedError: another driver has taken the pipeline run over.
             RecordError: the record could not be written for too long.
         """
-        while not self._is_fresh():
+        while not self.is_fresh():
             try:
                 self._renew()
             except FencedError:
@@ -67,7 +67,7 @@ class Heartbeat:
                 if _now() - self._renewed_at > _MOST_SECONDS_WITHOUT:
                     raise
                 if self._in_a_hurry.wait(_SECONDS_TO_HEAR):
-                    return self._is_fresh()
+                    return self.is_fresh()
         return True
 
     def stop_waiting(self) -> None:
@@ -80,7 +80,8 @@ class Heartbeat:
         self._thread.join()
         self._lease.close()
 
-    def _is_fresh(self) -> bool:
+    def is_fresh(self) -> bool:
+        """Whether :meth:`confirm` takes no time."""
         return _now() - self._renewed_at <= self._lease.seconds * _SAFE_SHARE
 
     def _renew(self) -> None:

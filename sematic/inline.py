@@ -73,11 +73,10 @@ class InlineExecutor:
 
     def _work_on(self, start: StartCall, report: Callable[[Event], None]) -> None:
         try:
-            event = self._execute(start)
+            report(self._execute(start))
         except BaseException:  # a signal handler of the user's: nobody may wait for it
             report(self._lost(start))
             raise
-        report(event)
 
     def interrupt(self, frame: FrameType | None) -> None:
         """End the call that executes now, if any. Only from a signal handler, with its frame.

@@ -37,7 +37,7 @@ class Leftovers:
 
         Returns at once; from any thread.
         """
-        if not isinstance(event, (CallEnded, CallLost)) or not self._was_stopped(event):
+        if not isinstance(event, (CallEnded, CallLost)) or not self.is_expected(event):
             self._report(event)
             return
         with self._lock:  # one looks for all: that takes as long as looking for one
@@ -50,7 +50,8 @@ class Leftovers:
         """End whatever the pipeline run has started. Takes seconds where SIGTERM does not help."""
         self._end(root_id=self._root_id)
 
-    def _was_stopped(self, event: CallEnded | CallLost) -> bool:
+    def is_expected(self, event: CallEnded | CallLost) -> bool:
+        """Whether an event is the end of an attempt that was going to be stopped."""
         return (event.run_id, event.attempt) in self._stopped
 
     def _end_waiting(self) -> None:

@@ -1,11 +1,11 @@
 """What the kernel needs from the world. Adapters do not inherit; they just fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from sematic.calls import ArtifactRef
-from sematic.events import Change, Event, StartCall, StopCall
+from sematic.events import Change, DriverChanged, Event, StartCall, StopCall
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch, UTC."""
@@ -53,6 +53,16 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Leave nothing behind. Called once, when no attempt is active."""
+
+
+class History(Protocol):
+    """What a resumed pipeline run has behind it."""
+
+    def read(self) -> Iterable[Event]:
+        """Everything recorded so far, in order."""
+
+    def driver_changed(self, at: float) -> DriverChanged:
+        """The event that its new driver begins with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,15 @@ class Recording:
         """Whether nothing is recorded any more."""
         return self._error is not None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether :meth:`append` waits until something is recorded."""
+        return self._items.qsize() > _MOST_WAITING
+
     def append(self, event: Event, changes: list[Change]) -> None:
         """Record an event and what it means, soon."""
         self._items.put((event, changes))
-        if self._items.qsize() > _MOST_WAITING:
+        if self.is_behind:
             self.flush()
 
     def flush(self) -> None:

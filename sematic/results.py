@@ -3,20 +3,38 @@
 from typing import Any
 
 from sematic.error_records import restore_exception
-from sematic.errors import CancellationError, PipelineRunError
-from sematic.events import EndPipeline
+from sematic.errors import CancellationError, PipelineRunError, RecordFullError
+from sematic.events import EndPipeline, PipelineAborted
 from sematic.ports import ArtifactStore
 from sematic.state_machine import PipelineState
 from sematic.states import PipelineRunStatus
 
 
-def take_result(end: EndPipeline, *, state: PipelineState, store: ArtifactStore) -> Any:
+def take_result(
+    end: EndPipeline | None,
+    error: BaseException | None,
+    aborted: PipelineAborted | None,
+    *,
+    state: PipelineState,
+    store: ArtifactStore,
+) -> Any:
     """The value of the root call.
+
+    Args:
+        end: how it ended, ``None`` if it could not be ended.
+        error: an error of ours, if there was one.
+        aborted: the event that this error became, if it did.
+        state: of the pipeline run.
+        store: where the value is.
 
     Raises:
         PipelineRunError: a call failed; its cause is the user's exception.
         CancellationError: the pipeline run was cancelled.
+        BaseException: the error of ours.
     """
+    if error is not None and not _ended_otherwise(end, error, aborted):
+        raise error
+    assert end is not None
     match end.status:
         case PipelineRunStatus.COMPLETE:
             assert end.output is not None
@@ -25,6 +43,15 @@ def take_result(end: EndPipeline, *, state: PipelineState, store: ArtifactStore)
             raise CancellationError(end.reason or "Canceled.")
         case _:
             raise _failure(end, state) from _cause(end)
+
+
+def _ended_otherwise(
+    end: EndPipeline | None, error: BaseException, aborted: PipelineAborted | None
+) -> bool:
+    """Whether the disk became full when another end had begun, which it did not change."""
+    if end is None or aborted is None:
+        return False
+    return isinstance(error, RecordFullError) and end.error != aborted.error
 
 
 def _failure(end: EndPipeline, state: PipelineState) -> PipelineRunError:

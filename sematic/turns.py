@@ -1,0 +1,95 @@
+"""Turns: events on their way to an engine, which takes one at a time, in one of two threads."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from sematic.events import Event
+from sematic.ports import Clock
+
+Item: TypeAlias = Event | BaseException
+"""What has happened, or what went wrong with us."""
+
+
+class Turns:
+    """A queue of events for the engine's thread, past which another thread may take its own.
+
+    Two threads that wake each other for every call take as long for that as for all else. So the
+    thread that has executed a call takes the event itself, if nothing else is waiting.
+
+    Args:
+        next_due: when something is due though nothing happens, in seconds of ``clock``.
+        clock: seconds since the epoch, UTC.
+    """
+
+    def __init__(self, next_due: Callable[[], float | None], clock: Clock) -> None:
+        self._next_due = next_due
+        self._clock = clock
+        # ``None`` is no event: there is something else to look at.
+        self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        # It knows its owner: an exception of a signal handler can come right after it was taken.
+        self._turn = threading.RLock()
+        self._waits_until: float | None = None
+
+    def put(self, item: Item) -> None:
+        """Leave it to the engine's thread. Returns at once; from anywhere."""
+        self._items.put(item)
+
+    def get(self, timeout: float) -> Item | None:
+        """The next one in the queue.
+
+        Raises:
+            queue.Empty: there is none within so many seconds.
+        """
+        return self._items.get(timeout=timeout)
+
+    def wake(self) -> None:
+        """Let :meth:`wait` return."""
+        self._items.put(None)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Nobody else takes an event while the block runs. Not in the main thread."""
+        with self._turn:
+            yield
+
+    def wait(self, *, give_up_at: float | None = None) -> Item | None:
+        """The next one in the queue, ``None`` if there is something else to look at.
+
+        Args:
+            give_up_at: seconds, monotonic.
+
+        Raises:
+            queue.Empty: nothing has happened before the next moment that counts.
+        """
+        with self._turn:
+            due = self._waits_until = self._next_due()
+        waits = [] if due is None else [due - self._clock()]
+        if give_up_at is not None:
+            waits.append(give_up_at - time.monotonic())
+        return self._items.get(timeout=max(0.0, min(waits)) if waits else None)
+
+    def take_here(self, event: Event, take: Callable[[Event], bool]) -> bool:
+        """Take an event in this thread if the engine's own has nothing to do.
+
+        Args:
+            event: what has happened.
+            take: takes it, or returns False to leave it to the engine's thread.
+
+        Returns:
+            Whether it was taken.
+        """
+        try:
+            free = self._items.empty() and self._turn.acquire(blocking=False)
+            if not (free and take(event)):
+                return False
+            due, until = self._next_due(), self._waits_until
+            if due is not None and (until is None or due < until):
+                self.wake()
+            return True
+        finally:
+            if self._turn._is_owned():  # type: ignore[attr-defined]
+                self._turn.release()

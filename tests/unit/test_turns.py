@@ -1,0 +1,120 @@
+"""Who takes an event: the engine's thread or the one that has executed the call."""
+
+import queue
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from sematic.events import CancelRequested
+from sematic.turns import Turns
+
+_EVENT = CancelRequested(1.0, "")
+
+
+def _turns(next_due: float | None = None) -> Turns:
+    return Turns(lambda: next_due, time.time)
+
+
+def test_a_thread_takes_its_own_event_where_nothing_waits() -> None:
+    taken: list[object] = []
+
+    def take(event: object) -> bool:
+        taken.append(event)
+        return True
+
+    assert _turns().take_here(_EVENT, take)
+    assert taken == [_EVENT]
+
+
+def test_an_event_that_waits_comes_first() -> None:
+    turns = _turns()
+    turns.put(_EVENT)
+    assert not turns.take_here(_EVENT, lambda _: pytest.fail("taken"))
+    assert turns.wait() is _EVENT
+
+
+def test_nobody_takes_an_event_while_another_thread_does() -> None:
+    turns = _turns()
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with turns.turn():
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(10)
+    assert not turns.take_here(_EVENT, lambda _: pytest.fail("taken"))
+    leave.set()
+    thread.join()
+    assert turns.take_here(_EVENT, lambda _: True)
+
+
+@pytest.mark.parametrize("take", [lambda _: True, lambda _: False, lambda _: 1 / 0])
+def test_the_turn_is_given_back_whatever_happens(take: object) -> None:
+    turns = _turns()
+    with suppress(ZeroDivisionError):
+        turns.take_here(_EVENT, take)  # type: ignore[arg-type]
+    got: list[bool] = []
+
+    def other() -> None:
+        got.append(turns.take_here(_EVENT, lambda _: True))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert got == [True]
+
+
+def test_an_exception_that_comes_right_after_the_turn_was_taken_gives_it_back() -> None:
+    turns = _turns()
+
+    class Interrupting:
+        """A lock after whose acquisition a signal handler raises."""
+
+        def __init__(self, lock: object) -> None:
+            self._lock = lock
+
+        def acquire(self, blocking: bool = True) -> bool:
+            self._lock.acquire(blocking)  # type: ignore[attr-defined]
+            raise TimeoutError
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._lock, name)
+
+    lock = turns._turn
+    turns._turn = Interrupting(lock)  # type: ignore[assignment]
+    with pytest.raises(TimeoutError):
+        turns.take_here(_EVENT, lambda _: True)
+    assert not lock._is_owned()  # type: ignore[attr-defined]
+
+
+def test_who_waits_for_too_long_is_woken() -> None:
+    due: list[float | None] = [None]
+    turns = Turns(lambda: due[0], time.time)
+    seen: list[object] = []
+    thread = threading.Thread(target=lambda: seen.append(turns.wait()))
+    thread.start()
+    while not turns._items.empty() or turns._waits_until is not None:
+        time.sleep(0.001)
+    time.sleep(0.05)
+
+    def take(event: object) -> bool:
+        due[0] = time.time() + 60
+        return True
+
+    turns.take_here(_EVENT, take)
+    thread.join(5)
+    assert seen == [None]
+
+
+def test_waiting_ends_when_something_is_due() -> None:
+    began = time.monotonic()
+    with pytest.raises(queue.Empty):
+        _turns(time.time() + 0.05).wait()
+    with pytest.raises(queue.Empty):
+        _turns().wait(give_up_at=time.monotonic() + 0.05)
+    assert time.monotonic() - began >= 0.08
