@@ -109,19 +109,24 @@ def read_schema_version(url: str) -> str | None:
     Raises:
         RecordError: the database cannot be reached.
     """
-    if is_sqlite(url):
+    connection = connect(url)
+    with errors_explained(url), closing(connection):
+        return schema_version(connection)
+
+
+def schema_version(connection: Any) -> str | None:
+    """The schema version of a connection's database, ``None`` where it has no tables."""
+    if isinstance(connection, sqlite3.Connection):
         query = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
     else:
         query = (
             "SELECT 1 FROM information_schema.tables WHERE table_name = 'alembic_version' "
             "AND table_schema = current_schema()"
         )
-    connection = connect(url)
-    with errors_explained(url), closing(connection):
-        if connection.execute(query).fetchone() is None:
-            return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else None
+    if connection.execute(query).fetchone() is None:
+        return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else None
 
 
 def driver_errors(connection: Any) -> type[Exception]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sematic.calls import ArtifactRef
 from sematic.ports import Batch, PipelineRunInfo
 from sematic.tracking.ballast import Ballast
-from sematic.tracking.connections import HEAD, is_sqlite, read_schema_version, sqlite_path
+from sematic.tracking.connections import HEAD, is_sqlite, sqlite_path
 from sematic.tracking.faults import LockedError
 from sematic.tracking.lease import SqlLease
 from sematic.tracking.patience import Patience
@@ -66,7 +66,7 @@ class SqlTracker:
         return epoch
 
     def _begin(self, info: PipelineRunInfo, after_epoch: int) -> int:
-        if read_schema_version(self._url) != HEAD:
+        if self._own.schema_version() != HEAD:
             from sematic.tracking.database import Database  # SQLAlchemy takes a quarter second
 
             Database(self._url).prepare()

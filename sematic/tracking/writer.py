@@ -18,6 +18,7 @@ from sematic.tracking.connections import (
     driver_error,
     explain,
     is_sqlite,
+    schema_version,
     sqlite_path,
     transaction,
 )
@@ -202,6 +203,15 @@ class SqlWriter:
             found = self.open().execute(statement, (cache_key, RunState.RESOLVED.value))
             rows = found.fetchall()
         return [(run_id, ArtifactRef(*columns)) for run_id, *columns in rows]
+
+    def schema_version(self) -> str | None:
+        """The schema version of the tables, ``None`` where there are none.
+
+        Raises:
+            RecordError: the database cannot be reached.
+        """
+        with self._errors_translated():
+            return schema_version(self.open())
 
     def count_runs(self, root_id: str) -> int:
         """How many runs of a pipeline run are recorded."""
