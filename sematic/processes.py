@@ -17,6 +17,14 @@ _POLL_SECONDS = 0.02
 _RAYS_OWN = os.path.join("ray", "thirdparty_files")
 
 
+def working_directory() -> str | None:
+    """The current directory of this process; ``None`` where somebody has deleted it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
 def load_psutil() -> Any:
     """The ``psutil`` module: the installed one.
 

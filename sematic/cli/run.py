@@ -1,7 +1,6 @@
 """``sematic run``: a script, a module or an example, as Python would run it."""
 
 import importlib.util
-import os
 import runpy
 import sys
 import traceback
@@ -14,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sematic.errors import CancellationError
+from sematic.processes import working_directory
 
 _EXAMPLES = "sematic.examples"
 
@@ -78,7 +78,7 @@ def _find_script(path: Path) -> Callable[[], object]:
     if path.suffix not in (".py", "") or (path.suffix != ".py" and path.is_file()):
         raise click.ClickException(f"Can only run Python files; got: '{path}'")
     if not path.exists():
-        raise click.ClickException(f"There is no file '{path}' in {os.getcwd()}.")
+        raise click.ClickException(f"There is no file '{path}' in {_here()}.")
 
     def execute() -> None:
         if not path.is_dir():  # a directory is put there by runpy itself
@@ -97,7 +97,7 @@ def _find_example(name: str) -> Callable[[], object]:
 
 
 def _find_module(name: str) -> Callable[[], object]:
-    sys.path.insert(0, os.getcwd())  # as python -m has it
+    sys.path.insert(0, working_directory() or "")  # as python -m has it
     try:
         found = importlib.util.find_spec(name)
     except ModuleNotFoundError:  # a parent package is missing
@@ -105,6 +105,10 @@ def _find_module(name: str) -> Callable[[], object]:
     if found is None:
         raise click.ClickException(f"There is neither a file nor a module named '{name}'.")
     return lambda: runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _here() -> str:
+    return working_directory() or "the current directory, which was deleted"
 
 
 def _list_examples() -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sematic.processes import load_psutil
+from sematic.processes import load_psutil, working_directory
 from sematic.ray_backend.session_directory import SessionDirectory, create_session_directory
 from sematic.run_context import ROOT_ID, RUN_ID
 
@@ -60,7 +60,7 @@ class RaySession:
         import ray
 
         try:
-            with _kept_environment(self._environment):
+            with _kept_environment(self._environment), _somewhere():
                 self._init(ray)
         except BaseException:
             self.stop()
@@ -142,6 +142,21 @@ def _kept_environment(before: dict[str, str]) -> Iterator[None]:
             if _is_rays(name) and name not in before:
                 del os.environ[name]
         os.environ.update({name: value for name, value in before.items() if _is_rays(name)})
+
+
+@contextmanager
+def _somewhere() -> Iterator[None]:
+    """Be in the root directory where the current one was deleted: Ray cannot start from there."""
+    if working_directory() is not None:
+        yield
+        return
+    deleted = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir("/")
+        yield
+    finally:
+        os.fchdir(deleted)
+        os.close(deleted)
 
 
 def _is_rays(name: str) -> bool:

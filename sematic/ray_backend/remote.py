@@ -12,6 +12,7 @@ from sematic.calls import Failed, Outcome
 from sematic.error_records import build_error_record
 from sematic.execution import execute_call
 from sematic.ports import ArtifactStore
+from sematic.processes import working_directory
 from sematic.ray_backend.forked_workers import note_sockets
 from sematic.ray_backend.waking import listen
 from sematic.ray_backend.worker_log import WorkerLog
@@ -21,8 +22,10 @@ from sematic.types.names import main_module_name, set_main_module_name
 
 def build_context(store: ArtifactStore) -> bytes:
     """What the workers of a pipeline run have in common with its driver, as bytes."""
-    paths = [os.path.abspath(path) for path in sys.path]
-    return pickle.dumps((store, main_module_name(), paths, os.getcwd()))
+    directory = working_directory()
+    known = directory is not None
+    paths = [os.path.abspath(path) for path in sys.path if known or os.path.isabs(path)]
+    return pickle.dumps((store, main_module_name(), paths, directory))
 
 
 def build_message(packed: bytes, function: bytes, context: bytes) -> bytes:
@@ -78,7 +81,7 @@ def _execute(message: bytes, function_ref: list[Any] | None) -> Outcome:
 
 
 _log = WorkerLog()
-_contexts: dict[bytes, tuple[ArtifactStore, str]] = {}
+_contexts: dict[bytes, tuple[ArtifactStore, str | None]] = {}
 
 
 def _enter_context(context: bytes) -> ArtifactStore:
@@ -91,8 +94,9 @@ def _enter_context(context: bytes) -> ArtifactStore:
         sys.path[:] = [*known, *(path for path in sys.path if path not in known)]
         _contexts[context] = (store, directory)
     store, directory = _contexts[context]
-    with suppress(OSError):  # on another machine there may be none of this name
-        os.chdir(directory)
+    if directory is not None:
+        with suppress(OSError):  # on another machine there may be none of this name
+            os.chdir(directory)
     return store
 
 

@@ -12,6 +12,7 @@ from sematic.errors import InvalidOptionError, NotFoundError
 from sematic.events import DriverChanged, Event
 from sematic.future import Future
 from sematic.ports import ArtifactStore
+from sematic.processes import working_directory
 from sematic.shipping import locate_function
 from sematic.states import RunState
 from sematic.tracking.history import read_history
@@ -142,7 +143,7 @@ def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:
 def original_surroundings(environment: Mapping[str, Any]) -> Iterator[None]:
     """Be where the command that began a pipeline run was: its directory, and its modules."""
     directory, main = environment.get("directory"), environment.get("main")
-    before, path = os.getcwd(), list(sys.path)
+    before, path = working_directory(), list(sys.path)
     places = [os.path.dirname(main)] if main else []
     if directory and os.path.isdir(directory):
         os.chdir(directory)
@@ -151,5 +152,6 @@ def original_surroundings(environment: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        os.chdir(before)
+        if before is not None:
+            os.chdir(before)
         sys.path[:] = path

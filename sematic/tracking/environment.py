@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from sematic.credentials import hide_all_credentials, hide_credentials
+from sematic.processes import working_directory
 
 _GIT_SECONDS = 5.0
 _NAME = re.compile(r"^Name: *(\S+)", re.MULTILINE)
@@ -23,7 +24,7 @@ def describe_command() -> dict[str, Any]:
     """What is known at once: command line, directory, host, process, Python."""
     return {
         "command": hide_all_credentials(shlex.join([*_interpreter(), *sys.argv])),
-        "directory": os.getcwd(),
+        "directory": working_directory(),
         "main": _main_file(),
         "host": socket.gethostname(),
         "user": _user(),
@@ -35,7 +36,9 @@ def describe_command() -> dict[str, Any]:
 
 def describe_surroundings() -> dict[str, Any]:
     """What takes a while: the git commit, and the version of every installed package."""
-    return {"git": describe_git(os.getcwd()), "packages": describe_packages()}
+    directory = working_directory()
+    git = None if directory is None else describe_git(directory)
+    return {"git": git, "packages": describe_packages()}
 
 
 def describe_git(directory: str) -> dict[str, Any] | None:
@@ -103,8 +106,10 @@ def _git(directory: str, *arguments: str) -> str | None:
 
 def _main_file() -> str | None:
     """The script that runs; its directory is where its modules are. ``None`` in a notebook."""
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
-    return None if path is None else os.path.abspath(path)
+    path: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
+    if path is None or os.path.isabs(path) or working_directory() is None:
+        return path  # or what is known of it
+    return os.path.abspath(path)
 
 
 def _interpreter() -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from tests.directories import deleted_directory
+
 Cli = Callable[..., Result]
 
 
@@ -160,6 +162,15 @@ def test_what_cannot_be_run(sematic_cli: Cli, project: Path, target: str, messag
     result = sematic_cli("run", target)
     assert result.exit_code == 1
     assert result.stderr == f"Error: {message.format(project=project)}\n"
+
+
+def test_a_deleted_directory(sematic_cli: Cli, project: Path) -> None:
+    write(project / "script.py", _PIPELINE)
+    with deleted_directory(project / "gone"):
+        assert sematic_cli("run", str(project / "script.py"), "1").exit_code == 0
+        result = sematic_cli("run", "missing.py")
+        assert "There is no file 'missing.py' in the current directory, which was" in result.stderr
+        assert "neither a file nor a module" in sematic_cli("run", "no_such_module").stderr
 
 
 def _latest(sematic_cli: Cli) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from sematic.errors import InvalidOptionError
-from sematic.runners.resuming import find_resumption
+from sematic.runners.resuming import find_resumption, original_surroundings
 from sematic.states import PipelineRunStatus
 from sematic.tracking.queries import open_queries
 from sematic.tracking.sql_tracker import SqlTracker
 from tests.builders import info
+from tests.directories import deleted_directory
 
 ROOT = "0a" * 16
 
@@ -40,3 +42,14 @@ def test_a_pipeline_run_that_was_lost_as_it_began_has_failed(tmp_path: Path) -> 
     pipeline_run = open_queries(url).pipeline_run(ROOT)
     assert pipeline_run.status is PipelineRunStatus.FAILED
     assert "gone" in (pipeline_run.reason or "")
+
+
+def test_the_original_surroundings_of_a_deleted_directory(tmp_path: Path) -> None:
+    before = list(sys.path)
+    there = {"directory": str(tmp_path), "main": str(tmp_path / "main.py")}
+    with deleted_directory(tmp_path / "gone"):
+        with original_surroundings(there):
+            assert Path.cwd() == tmp_path
+        with original_surroundings({"directory": None, "main": None}):
+            pass
+    assert sys.path == before

@@ -1,0 +1,29 @@
+"""What is recorded of a command's circumstances, where some of them are missing."""
+
+from pathlib import Path
+
+from sematic.client import open_record
+from sematic.runners.local_runner import LocalRunner
+from sematic.tracking.environment import describe_command, describe_surroundings
+from tests.directories import deleted_directory
+from tests.unit.cli import pipelines
+
+
+def test_a_deleted_directory_is_not_known(tmp_path: Path) -> None:
+    with deleted_directory(tmp_path / "gone"):
+        assert describe_command()["directory"] is None
+        assert describe_surroundings()["git"] is None
+
+
+def test_a_script_of_a_deleted_directory_is_named_as_it_was(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("__main__.__file__", "script.py")
+    assert describe_command()["main"] == str(Path("script.py").absolute())
+    with deleted_directory(tmp_path / "gone"):
+        assert describe_command()["main"] == "script.py"
+
+
+def test_a_pipeline_runs_in_a_deleted_directory(tmp_path: Path) -> None:
+    future = pipelines.add(1, 2)
+    with deleted_directory(tmp_path / "gone"):
+        assert LocalRunner(progress="off").run(future) == 3
+    assert open_record().environment(future.id)["directory"] is None
