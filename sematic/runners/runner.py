@@ -1,6 +1,7 @@
 """Runner: what every runner is, and what running any future takes."""
 
 import logging
+import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -39,17 +40,12 @@ def run_future(future: AbstractFuture, execute: Callable[[Future], Any]) -> Any:
 
     Raises:
         NestedRunError: called inside of a running Sematic function.
-        FutureUseError: ``future`` is not the root of a pipeline, or was run and failed.
+        FutureUseError: ``future`` is not the root of a pipeline, is running now, or was run and
+            failed.
     """
     root = _checked_root(future)
-    if root.state is RunState.RESOLVED:
+    if not _claim(root):
         return root.value
-    if root.state is not RunState.CREATED:
-        raise FutureUseError(
-            f"{root!r} was run before and did not succeed. Call {root.function.__name__}(...) "
-            "again and run the new future."
-        )
-    root.state = RunState.SCHEDULED
     try:
         value = execute(root)
     except BaseException:
@@ -57,6 +53,31 @@ def run_future(future: AbstractFuture, execute: Callable[[Future], Any]) -> Any:
         raise
     root.value, root.state = value, RunState.RESOLVED
     return value
+
+
+_claiming = threading.Lock()
+
+
+def _claim(root: Future) -> bool:
+    """Whether the caller is to run a future; if not, it has its value. One caller gets to run it.
+
+    Raises:
+        FutureUseError: it is running now, or was run and failed.
+    """
+    with _claiming:
+        match root.state:
+            case RunState.CREATED:
+                root.state = RunState.SCHEDULED
+                return True
+            case RunState.RESOLVED:
+                return False
+            case RunState.SCHEDULED:
+                what = "is running: another call of runner.run(...) was given it"
+            case _:
+                what = "was run before and did not succeed"
+    raise FutureUseError(
+        f"{root!r} {what}. Call {root.function.__name__}(...) again and run the new future."
+    )
 
 
 def _checked_root(future: AbstractFuture) -> Future:

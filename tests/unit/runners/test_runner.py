@@ -1,6 +1,8 @@
 """Runner, and what running any future takes."""
 
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -92,8 +94,33 @@ def test_a_future_that_failed_cannot_be_run_again() -> None:
 
 def test_a_future_cannot_be_run_while_it_runs() -> None:
     future = number()
-    with pytest.raises(FutureUseError, match="was run before"):
+    with pytest.raises(FutureUseError, match=r"is running: .* Call number\(\.\.\.\) again and r"):
         run_future(future, lambda root: run_future(root, lambda _: 1))
+
+
+def test_a_future_is_run_by_one_of_many_threads() -> None:
+    future, told = number(3), []
+    together, told_all = threading.Barrier(8), threading.Event()
+
+    def execute(root: object) -> int:
+        assert told_all.wait(10)
+        return 3
+
+    def run() -> object:
+        together.wait(10)
+        try:
+            return run_future(future, execute)
+        except FutureUseError as error:
+            told.append(str(error))
+            if len(told) == 7:
+                told_all.set()
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        values = [each.result() for each in [threads.submit(run) for _ in range(8)]]
+    assert sorted(values, key=str) == [3, *[None] * 7]
+    assert all("is running" in sentence for sentence in told)
+    assert run_future(future, execute) == 3
 
 
 def test_arguments_of_the_root_must_be_concrete() -> None:
