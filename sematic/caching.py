@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sematic.future import Future
+from sematic.types.display import short_repr
 
 CacheNamespace: TypeAlias = str | Callable[[Future], str] | None
 """A name under which outputs are shared between pipeline runs, or how to make it from the root."""
@@ -31,11 +32,12 @@ def determine_cache_namespace(namespace: CacheNamespace, root: Future) -> str | 
         _warn_unusable(f"its callable raised {type(error).__name__}: {error}")
         return None
     if not isinstance(name, str):
-        _warn_unusable(f"it must be a string or a callable, got {name!r}")
+        _warn_unusable(f"it must be a string or a callable, got {short_repr(name)}")
         return None
     if len(name) > _MOST_CHARACTERS:
         warnings.warn(
-            f"Truncated the cache namespace to {_MOST_CHARACTERS} characters: {name!r}",
+            f"Truncated the cache namespace to {_MOST_CHARACTERS} characters: "
+            f"{short_repr(name, room=80)}",
             stacklevel=2,
         )
     return name[:_MOST_CHARACTERS]

@@ -17,11 +17,13 @@ from typing import Any, NoReturn
 
 from sematic.calls import ArtifactRef
 from sematic.config_directory import configured_directory
-from sematic.errors import SematicError
+from sematic.errors import InvalidOptionError, SematicError
+from sematic.ids import check_id
 from sematic.settings import load_settings, read_setting
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.queries import Queries, open_queries
 from sematic.tracking.views import RunRow
+from sematic.types.display import short_repr
 from sematic.wording import describe_error
 
 __all__ = ["block_on_run", "cancel_run", "get_artifact_value", "get_run_output"]
@@ -50,7 +52,12 @@ def block_on_run(
             drives it is gone.
         TimeoutError: it takes longer than ``max_wait_seconds``.
         NotFoundError: there is no such run.
+        InvalidOptionError: an argument has a wrong type or value.
     """
+    run_id = check_id("run_id", run_id)
+    _check_seconds("polling_interval_seconds", polling_interval_seconds)
+    if max_wait_seconds is not None:
+        _check_seconds("max_wait_seconds", max_wait_seconds)
     queries = open_record()
     run_id = queries.resolve_run_id(run_id)
     if not cancel_on_exit:
@@ -81,10 +88,14 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
 
     Raises:
         NotFoundError: there is no such run.
+        InvalidOptionError: an argument has a wrong type or value.
         RecordError: the record cannot be read or written.
     """
     from sematic.tracking.settling import cancel_pipeline_run  # only for who writes
 
+    run_id = check_id("run_id", run_id)
+    if not (reason is None or isinstance(reason, str)):
+        raise InvalidOptionError(f"reason must be a sentence, a string. Got: {short_repr(reason)}")
     root_id = open_record().resolve_root_id(run_id)
     url, why = load_settings().database_url, reason or _default_reason()
     while True:
@@ -100,8 +111,10 @@ def get_run_output(run_id: str) -> Any:
     Raises:
         RuntimeError: the run is still in progress, or did not complete successfully.
         NotFoundError: there is no such run.
+        InvalidOptionError: ``run_id`` is no string, or an empty one.
         ArtifactError: its output cannot be read.
     """
+    run_id = check_id("run_id", run_id)
     queries = open_record()
     run = queries.run(queries.resolve_run_id(run_id))
     if run.state is not RunState.RESOLVED:
@@ -116,8 +129,10 @@ def get_artifact_value(artifact_id: str) -> Any:
 
     Raises:
         NotFoundError: there is no such artifact.
+        InvalidOptionError: ``artifact_id`` is no string, or an empty one.
         ArtifactError: it cannot be read.
     """
+    artifact_id = check_id("artifact_id", artifact_id, kind="artifact")
     queries = open_record()
     return read_value(queries.artifact(queries.resolve_artifact_id(artifact_id)))
 
@@ -152,7 +167,8 @@ def _has_directory() -> bool:
 
 
 def _block(queries: Queries, run_id: str, interval: float, max_wait: float | None) -> None:
-    deadline = None if max_wait is None else time.monotonic() + max_wait
+    endless = max_wait is None or max_wait > threading.TIMEOUT_MAX
+    deadline = None if max_wait is None or endless else time.monotonic() + max_wait
     while True:
         run = queries.run(run_id)
         if run.state is RunState.RESOLVED:
@@ -166,7 +182,15 @@ def _block(queries: Queries, run_id: str, interval: float, max_wait: float | Non
             if pause <= 0:
                 raise builtins.TimeoutError(f"Run {run_id} did not complete in {max_wait} seconds")
         _raise_if_lost(queries, run)
-        time.sleep(pause)
+        time.sleep(min(pause, threading.TIMEOUT_MAX))
+
+
+def _check_seconds(name: str, value: object) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not value >= 0:  # type: ignore[operator]  # a nan is neither
+        raise InvalidOptionError(
+            f"{name} must be a number of seconds, at least 0. Got: {short_repr(value)}"
+        )
 
 
 def _sentence(run: RunRow) -> str:

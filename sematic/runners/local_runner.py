@@ -16,6 +16,7 @@ from sematic.errors import InvalidOptionError, NotFoundError, RecordError
 from sematic.events import OnFailure, Seed
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
+from sematic.ids import check_id
 from sematic.log_files import log_path
 from sematic.output_capture import PathOf, teed_streams
 from sematic.ports import PipelineRunInfo
@@ -32,6 +33,7 @@ from sematic.shipping import locate_function
 from sematic.tracking.environment import describe_command, describe_surroundings
 from sematic.tracking.settling import settle_broken
 from sematic.tracking.sql_tracker import SqlTracker
+from sematic.types.display import short_repr
 from sematic.version import __version__
 
 _SURROUNDINGS_SECONDS = 10.0
@@ -76,14 +78,16 @@ class LocalRunner(Runner):
         progress: str | None = None,
     ) -> None:
         self._cache_namespace = cache_namespace
-        self._rerun_from = rerun_from
+        self._rerun_from = None if rerun_from is None else check_id("rerun_from", rerun_from)
         self._max_parallelism = _check_parallelism(max_parallelism)
         self._on_failure = _check_choice("on_failure", on_failure, ("cancel", "drain"))
-        self._ray_address = ray_address
-        self._resume = resume
+        self._ray_address = _check_address(ray_address)
+        self._resume = None if resume is None else check_id("resume", resume)
         if resume is not None:
             self._refuse_new_options()
-        self._progress = progress and _check_choice("progress", progress, ("auto", "plain", "off"))
+        if progress is not None:
+            _check_choice("progress", progress, ("auto", "plain", "off"))
+        self._progress = progress
 
     def run(self, future: AbstractFuture) -> Any:
         """Run a pipeline and return its value; see :meth:`sematic.Runner.run`."""
@@ -241,12 +245,23 @@ def _check_parallelism(value: object) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidOptionError(
-            f"max_parallelism must be a positive integer or None. Got: {value!r}"
+            f"max_parallelism must be a positive integer or None. Got: {short_repr(value)}"
         )
     return value
 
 
+def _check_address(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise InvalidOptionError(
+        "ray_address must be the address of a running Ray, a string such as '10.0.0.1:6379' or "
+        f"'auto'; leave it out to start one on this machine. Got: {short_repr(value)}"
+    )
+
+
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> Any:
     if value not in choices:
-        raise InvalidOptionError(f"{name} must be one of {', '.join(choices)}. Got: {value!r}")
+        raise InvalidOptionError(
+            f"{name} must be one of {', '.join(choices)}. Got: {short_repr(value)}"
+        )
     return value

@@ -6,6 +6,8 @@ from typing import Any
 
 _ROOM = 200
 _DEPTH = 6
+_MOST_BITS = 2000
+_DIGITS_PER_BIT = 0.30103
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -35,6 +37,8 @@ def _render_known(value: Any, room: int, depth: int) -> str:
     kind = type(value)
     if kind in (str, bytes):
         return repr(value[: room + 1])
+    if kind is int and value.bit_length() > _MOST_BITS:  # Python may refuse to write its digits
+        return f"<int of {value.bit_length() * _DIGITS_PER_BIT:,.0f} digits>"
     if kind in _BRACKETS and value:
         return _render_container(value, room, depth)
     if _has_generated_repr(kind):

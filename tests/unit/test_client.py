@@ -8,12 +8,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sematic
 from sematic.client import block_on_run, cancel_run, get_artifact_value, get_run_output
-from sematic.errors import NotFoundError
+from sematic.errors import InvalidOptionError, NotFoundError
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.queries import Queries, open_queries
 from tests.driver import Driver, driver
@@ -101,6 +102,19 @@ class TestBlockOnRun:
         with pytest.raises(NotFoundError):
             block_on_run("nope", polling_interval_seconds=60)
         assert time.monotonic() - started < 5
+
+    @pytest.mark.parametrize("name", ["polling_interval_seconds", "max_wait_seconds"])
+    @pytest.mark.parametrize("value", ["5", True, -1, float("nan"), []])
+    def test_no_number_of_seconds(self, name: str, value: Any) -> None:
+        with pytest.raises(InvalidOptionError, match=f"^{name} must be a number of seconds, at l"):
+            block_on_run("0a1b", **{name: value})
+
+    @pytest.mark.parametrize("endless", [float("inf"), 1e300, 10**400])
+    def test_waiting_for_ever(self, driver: Driver, endless: float) -> None:
+        with pytest.raises(builtins.TimeoutError):
+            block_on_run(driver.run_id, endless, max_wait_seconds=0.1)
+        driver.gate.touch()
+        block_on_run(driver.run_id, 0.02, max_wait_seconds=endless)
 
     def test_it_waits(self, driver: Driver) -> None:
         with pytest.raises(builtins.TimeoutError):

@@ -63,3 +63,10 @@ def test_a_cached_output_that_is_damaged_or_gone_is_computed_again(
     run()
     assert len(executions) == 2
     assert get_run_output(first.id) == list(range(100_000))
+
+
+def test_a_warning_of_a_very_long_namespace_is_short(executions: list[int]) -> None:
+    runner = sematic.LocalRunner(cache_namespace="x" * 100_000, progress="off")
+    with pytest.warns(UserWarning, match="Truncated the cache namespace to 50") as caught:
+        runner.run(pipeline(1))
+    assert len(str(caught[0].message)) < 200

@@ -60,4 +60,5 @@ def test_what_is_deep_or_endless_ends():
 def test_what_cannot_be_shown():
     assert short_repr(Silent()) == "<Silent object whose repr failed>"
     assert short_repr([1, Silent()]) == "[1, <Silent object whose repr failed>]"
-    assert short_repr(10**5000) == "<int object whose repr failed>"
+    assert short_repr(10**5000) == short_repr(-(10**5000)) == "<int of 5,000 digits>"
+    assert short_repr(10**400) == f"1{'0' * 196}..."

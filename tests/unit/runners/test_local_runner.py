@@ -1,0 +1,35 @@
+"""The options of LocalRunner that can be wrong before anything runs."""
+
+from typing import Any
+
+import pytest
+
+import sematic
+from sematic.errors import InvalidOptionError
+
+HUGE = pytest.param(10**5000, id="huge")  # Python refuses to write its digits
+NEGATIVE = pytest.param(-(10**5000), id="negative")
+
+
+@pytest.mark.parametrize("value", [5, True, b"10.0.0.1:6379", "", " ", ("10.0.0.1", 6379)])
+def test_no_address(value: Any) -> None:
+    with pytest.raises(InvalidOptionError, match=r"ray_address must be .* such as '10\.0\.0\.1:63"):
+        sematic.LocalRunner(ray_address=value)
+
+
+@pytest.mark.parametrize("value", ["", "loud", 5, [], False, HUGE])
+def test_no_progress(value: Any) -> None:
+    with pytest.raises(InvalidOptionError, match="progress must be one of auto, plain, off"):
+        sematic.LocalRunner(progress=value)
+
+
+@pytest.mark.parametrize("value", [None, "", "ignore", [], HUGE])
+def test_no_way_to_fail(value: Any) -> None:
+    with pytest.raises(InvalidOptionError, match="on_failure must be one of cancel, drain"):
+        sematic.LocalRunner(on_failure=value)
+
+
+@pytest.mark.parametrize("value", [0, -1, NEGATIVE, 1.0, True, "2"])
+def test_no_parallelism(value: Any) -> None:
+    with pytest.raises(InvalidOptionError, match="max_parallelism must be a positive integer or"):
+        sematic.LocalRunner(max_parallelism=value)
