@@ -68,7 +68,7 @@ def trim(frames: TracebackType | None) -> TracebackType | None:
     """A traceback without the frames of this package."""
     kept = []
     while frames is not None:
-        if not _is_ours(frames.tb_frame.f_code.co_filename):
+        if not is_ours(frames.tb_frame.f_code.co_filename):
             kept.append(frames)
         frames = frames.tb_next
     trimmed: TracebackType | None = None
@@ -77,7 +77,8 @@ def trim(frames: TracebackType | None) -> TracebackType | None:
     return trimmed
 
 
-def _is_ours(filename: str) -> bool:
+def is_ours(filename: str) -> bool:
+    """Whether code of this package is in a file; its examples are a user's code."""
     return filename.startswith(_PACKAGE) and not filename.startswith(_EXAMPLES)
 
 

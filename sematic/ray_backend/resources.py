@@ -9,7 +9,7 @@ request                           Ray option     value
 ``memory``                        ``memory``     bytes: ``2Gi`` is 2147483648
 ``nvidia.com/gpu``,               ``num_gpus``   their sum; more than one only in whole numbers,
 ``amd.com/gpu``                                  as Ray has it
-``ephemeral-storage``,            none           ignored, :func:`ignored_fields` tells
+``ephemeral-storage``,            none           ignored, :func:`describe_ignored` tells
 ``hugepages-<size>``
 any other, ``example.com/name``   ``resources``  a custom resource of the same name
 ================================  =============  =================================================
@@ -123,19 +123,20 @@ def clamp_to_any(
     return min(clampings, key=lambda clamping: len(clamping[1]), default=(options, []))
 
 
-def ignored_fields(
-    requirements: ResourceRequirements | None, *, runner: str = "LocalRunner"
+def describe_ignored(
+    requirements: ResourceRequirements, *, runner: str = "LocalRunner"
 ) -> list[str]:
-    """One sentence for each field in use that means nothing on local Ray, naming the runner."""
-    if requirements is None:
-        return []
+    """A sentence that names all fields in use that mean nothing on local Ray, if there are any."""
     given = requirements.kubernetes
     default = KubernetesResourceRequirements()
     used = [name for name in _CLUSTER_FIELDS if getattr(given, name) != getattr(default, name)]
-    storage = [f"requests[{name!r}]" for name in given.requests if _is_ignored(name)]
-    return [
-        f"{runner} ignores {name}: it takes effect on Kubernetes only." for name in used + storage
-    ]
+    used += [f"requests[{name!r}]" for name in given.requests if _is_ignored(name)]
+    if not used:
+        return []
+    *others, last = used
+    names = f"{', '.join(others)} and {last}" if others else last
+    effect = "they take effect" if others else "it takes effect"
+    return [f"{runner} ignores {names}: {effect} on Kubernetes only."]
 
 
 def _is_ignored(request: str) -> bool:

@@ -8,7 +8,7 @@ from sematic.calls import ArtifactRef, Call
 from sematic.ports import ArtifactStore
 from sematic.ray_backend.cluster import read_capacities
 from sematic.ray_backend.remote import build_context, build_message, execute_remotely
-from sematic.ray_backend.resources import RayOptions, clamp_to_any, ignored_fields, ray_options
+from sematic.ray_backend.resources import RayOptions, clamp_to_any, describe_ignored, ray_options
 from sematic.resources import ResourceRequirements
 from sematic.shipping import Packer
 
@@ -22,7 +22,8 @@ class Submission:
     Args:
         ray: the ``ray`` module, initialised.
         store: where inputs come from and outputs go.
-        warn: told one sentence, once, where a requirement means nothing or cannot be met here.
+        warn: told, once for a function, which of its requirements mean nothing or cannot be met
+            here.
     """
 
     def __init__(self, ray: Any, store: ArtifactStore, *, warn: Callable[[str], None]) -> None:
@@ -34,9 +35,9 @@ class Submission:
         self._packer = Packer()
         self._kept: dict[bytes, Any] = {}  # object refs
         self._by_options: dict[RayOptions, Any] = {}
-        # By id of the requirements, which it keeps.
-        self._by_requirements: dict[int, tuple[ResourceRequirements | None, Any]] = {}
-        self._warned: set[str] = set()
+        # By id of the requirements, which it keeps: the remote function, and what is wrong.
+        self._by_requirements: dict[int, tuple[ResourceRequirements | None, Any, str]] = {}
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def submit(self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str) -> Any:
@@ -50,7 +51,7 @@ class Submission:
 
     def _submit(self, call: Call, inputs: Mapping[str, ArtifactRef], log_path: str) -> Any:
         packed, function = self._packer.pack_call(call, inputs, log_path=log_path)
-        remote = self._remote(call.options.resource_requirements)
+        remote = self._remote(call)
         if len(function) <= _MOST_BYTES_PER_CALL:
             return remote.remote(build_message(packed, function, self._context))
         message = build_message(packed, b"", self._context)
@@ -69,25 +70,27 @@ class Submission:
             self._kept[function] = self._ray.put(function)
         return self._kept[function]
 
-    def _remote(self, requirements: ResourceRequirements | None) -> Any:
-        """The remote function with the Ray options of some requirements; made once for each."""
+    def _remote(self, call: Call) -> Any:
+        """The remote function with the Ray options that a call needs; made once for each."""
+        requirements = call.options.resource_requirements
         known = self._by_requirements.get(id(requirements))
         if known is None:
-            known = (requirements, self._build_remote(requirements))
+            known = (requirements, *self._build_remote(requirements))
             self._by_requirements[id(requirements)] = known
-        return known[1]
+        _, remote, problems = known
+        if problems:
+            self._tell(f"{call.function.path}: {problems}")
+        return remote
 
-    def _build_remote(self, requirements: ResourceRequirements | None) -> Any:
-        options, clamped = clamp_to_any(ray_options(requirements), self._capacities)
-        self._tell(clamped if requirements is not None else [])
-        self._tell(ignored_fields(requirements))
+    def _build_remote(self, requirements: ResourceRequirements | None) -> tuple[Any, str]:
+        options, problems = clamp_to_any(ray_options(requirements), self._capacities)
+        problems = [*problems, *describe_ignored(requirements)] if requirements else []
         if options not in self._by_options:
             arguments = options.as_arguments()
             self._by_options[options] = self._generic.options(max_retries=0, **arguments)
-        return self._by_options[options]
+        return self._by_options[options], " ".join(problems)
 
-    def _tell(self, sentences: list[str]) -> None:
-        for sentence in sentences:
-            if sentence not in self._warned:
-                self._warned.add(sentence)
-                self._warn(sentence)
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._warn(sentence)

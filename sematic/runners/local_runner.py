@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,8 @@ from sematic.ray_backend.tracker_actor import move_to_actor
 from sematic.rerun import plan_rerun
 from sematic.runners.progress import progress_display
 from sematic.runners.resuming import Resumption, find_resumption
-from sematic.runners.runner import Runner, run_future, steady_clock, system_clock, tell
+from sematic.runners.runner import Runner, run_future, steady_clock, system_clock
+from sematic.runners.telling import build_teller
 from sematic.settings import config_directory, load_settings
 from sematic.shipping import locate_function
 from sematic.tracking.environment import describe_command, describe_surroundings
@@ -94,7 +95,7 @@ class LocalRunner(Runner):
         return run_future(future, self._execute)
 
     def _execute(self, root: Future) -> Any:
-        settings = load_settings()
+        settings, tell = load_settings(), build_teller()
         logs = config_directory() / "logs"
         store = FileSystemStore(settings.artifacts_uri, trusted_from=system_clock())
         store.check_writable()
@@ -104,7 +105,7 @@ class LocalRunner(Runner):
         if resumption is not None:
             resumption.check_root(call)
         seeds = self._seeds(call, settings.database_url)
-        namespace = determine_cache_namespace(self._cache_namespace, root)
+        namespace = determine_cache_namespace(self._cache_namespace, root, warn=tell)
         info = _describe(root, runner=type(self).__name__, cache_namespace=namespace)
         clock = steady_clock()
         with progress_display(self._progress or settings.progress, root) as progress:
@@ -128,9 +129,10 @@ class LocalRunner(Runner):
             )
             with teed_streams(_path_of(logs, root.id)):
                 if resumption is not None:
+                    _tell_of_changes(resumption, tell)
                     value = self._go_on(engine, info, resumption)
                 else:
-                    with _surroundings(tracker, info):
+                    with _surroundings(tracker, info, tell):
                         value = engine.run(
                             call,
                             info,
@@ -143,12 +145,6 @@ class LocalRunner(Runner):
             return value
 
     def _go_on(self, engine: Engine, info: PipelineRunInfo, resumption: Resumption) -> Any:
-        changed = resumption.changed_functions()
-        if changed:
-            tell(
-                f"The code of {', '.join(changed)} has changed since the pipeline run began. What "
-                "must still execute executes as it is now; what is recorded stays as it is."
-            )
         try:
             return engine.resume(info, resumption, after_epoch=resumption.epoch)
         finally:
@@ -192,6 +188,15 @@ class LocalRunner(Runner):
         return plan_rerun(recorded, run_id, root=root, new_id=lambda: uuid.uuid4().hex)
 
 
+def _tell_of_changes(resumption: Resumption, tell: Callable[[str], None]) -> None:
+    changed = resumption.changed_functions()
+    if changed:
+        tell(
+            f"The code of {', '.join(changed)} has changed since the pipeline run began. What must "
+            "still execute executes as it is now; what is recorded stays as it is."
+        )
+
+
 def _path_of(logs: Path, root_id: str) -> PathOf:
     return lambda run_id, attempt: log_path(logs, root_id, run_id, attempt)
 
@@ -210,7 +215,9 @@ def _describe(root: Future, *, runner: str, cache_namespace: str | None) -> Pipe
 
 
 @contextmanager
-def _surroundings(tracker: SqlTracker, info: PipelineRunInfo) -> Iterator[None]:
+def _surroundings(
+    tracker: SqlTracker, info: PipelineRunInfo, tell: Callable[[str], None]
+) -> Iterator[None]:
     """Look at git and packages beside the pipeline run, and add what was found at its end."""
     found: dict[str, Any] = {}
     thread = threading.Thread(

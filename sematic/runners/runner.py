@@ -1,9 +1,7 @@
 """Runner: what every runner is, and what running any future takes."""
 
-import logging
 import threading
 import time
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -99,14 +97,6 @@ def _checked_root(future: AbstractFuture) -> Future:
         f"runner.run(...) needs a future, but got {future!r}. Call a function that is decorated "
         "with @sematic.func to get one: runner.run(pipeline(...))."
     )
-
-
-def tell(sentence: str) -> None:
-    """Warn who runs a pipeline. From any thread; never raises, also where warnings are errors."""
-    try:
-        warnings.warn(sentence, stacklevel=3)
-    except Exception:  # noqa: BLE001 - a filter makes it an error, or whoever shows it failed
-        logging.getLogger("sematic").warning(sentence)
 
 
 def system_clock() -> float:

@@ -115,12 +115,13 @@ def test_what_is_too_much_or_means_nothing_is_told_once(run: Run) -> None:
         warnings.simplefilter("always")
         result = run(many(3))
     assert result.value == [0, 2, 4]
-    told = sorted(str(w.message) for w in caught if issubclass(w.category, UserWarning))
-    assert len(told) == 4, told
-    assert told[0] == "LocalRunner ignores tolerations: it takes effect on Kubernetes only."
-    assert "1 GPU: running without" in "".join(told)
-    assert "1000 CPUs: running with" in "".join(told)
-    assert "of memory: running with" in "".join(told)
+    (told,) = [w for w in caught if issubclass(w.category, UserWarning)]
+    sentence = str(told.message)
+    assert sentence.startswith(f"{functions.add.path}: This machine cannot give 1000 CPUs: runni")
+    assert "1 GPU: running without" in sentence
+    assert "of memory: running with" in sentence
+    assert "LocalRunner ignores tolerations: it takes effect on Kubernetes only." in sentence
+    assert told.filename.endswith("conftest.py")  # where runner.run is called
 
 
 @sematic.func

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sematic.ray_backend.resources import RayOptions, clamp, ignored_fields, ray_options
+from sematic.ray_backend.resources import RayOptions, clamp, describe_ignored, ray_options
 from sematic.resources import (
     KubernetesCapabilities,
     KubernetesHostPathMount,
@@ -126,27 +126,28 @@ def test_memory_is_clamped_to_whole_bytes() -> None:
 )
 def test_field_that_means_nothing_locally_is_named(field: str, value: object) -> None:
     given = ResourceRequirements(KubernetesResourceRequirements(**{field: value}))
-    assert ignored_fields(given) == [
+    assert describe_ignored(given) == [
         f"LocalRunner ignores {field}: it takes effect on Kubernetes only."
     ]
 
 
-def test_ignored_requests_are_named_with_the_runner() -> None:
+def test_all_that_is_ignored_is_named_in_one_sentence_with_the_runner() -> None:
     given = ResourceRequirements(
         KubernetesResourceRequirements(
-            labels={"a": "b"}, requests={"cpu": "1", "ephemeral-storage": "1Gi"}
+            labels={"a": "b"},
+            annotations={"a": "b"},
+            requests={"cpu": "1", "ephemeral-storage": "1Gi"},
         )
     )
-    assert ignored_fields(given, runner="MyRunner") == [
-        "MyRunner ignores labels: it takes effect on Kubernetes only.",
-        "MyRunner ignores requests['ephemeral-storage']: it takes effect on Kubernetes only.",
+    assert describe_ignored(given, runner="MyRunner") == [
+        "MyRunner ignores annotations, labels and requests['ephemeral-storage']: they take effect "
+        "on Kubernetes only."
     ]
 
 
 def test_nothing_is_ignored_of_plain_requests() -> None:
     given = KubernetesResourceRequirements(requests={"cpu": "1", "example.com/fpga": "1"})
-    assert ignored_fields(ResourceRequirements(given)) == []
-    assert ignored_fields(None) == []
+    assert describe_ignored(ResourceRequirements(given)) == []
 
 
 def test_ray_is_not_imported() -> None:

@@ -1,6 +1,7 @@
 """Outputs shared between pipeline runs, and what happens to their files in between."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,12 @@ def test_a_warning_of_a_very_long_namespace_is_short(executions: list[int]) -> N
     with pytest.warns(UserWarning, match="Truncated the cache namespace to 50") as caught:
         runner.run(pipeline(1))
     assert len(str(caught[0].message)) < 200
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("namespace", [5, lambda root: 1 / 0])
+def test_a_namespace_that_cannot_be_used(executions: list[int], namespace: Any) -> None:
+    runner = sematic.LocalRunner(cache_namespace=namespace, progress="off")
+    with pytest.warns(UserWarning, match=r"Falling back to .* (got 5|raised ZeroDiv)") as caught:
+        runner.run(pipeline(1))
+    assert caught[0].filename == __file__

@@ -1,7 +1,6 @@
 """Runner, and what running any future takes."""
 
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +10,7 @@ import sematic
 from sematic import Runner, SilentRunner
 from sematic.errors import FutureUseError, NestedRunError
 from sematic.future import AbstractFuture
-from sematic.runners.runner import run_future, tell
+from sematic.runners.runner import run_future
 from sematic.states import RunState
 
 
@@ -152,19 +151,3 @@ def test_a_run_inside_of_a_run_is_refused() -> None:
     assert isinstance(cause, RuntimeError)
     assert str(cause).startswith("You have called runner.run(...) within a Sematic func. Usually")
     assert "https://docs.sematic.dev/diving-deeper/future-algebra" in str(cause)
-
-
-# --- telling
-
-
-def test_who_runs_a_pipeline_is_warned() -> None:
-    with pytest.warns(UserWarning, match="a sentence"):
-        tell("a sentence")
-
-
-def test_warnings_that_are_errors_are_logged(caplog) -> None:
-    """The threads that tell something have nobody who could catch it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tell("a sentence")
-    assert caplog.messages == ["a sentence"]
