@@ -5,6 +5,7 @@ A :class:`Future` is a call that has not been executed. A :class:`Selection` (``
 when what they depend on is known. None of them ever holds up the program that builds them.
 """
 
+import math
 import operator
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +53,7 @@ class AbstractFuture:
         return iter([self[index] for index in range(length)])
 
     def __bool__(self) -> NoReturn:
-        self._refuse("bool", "if, and, or, not, in and == inside of them")
+        self._refuse("bool", "if, and, or, not, in, chained comparisons, min, max and sorted")
 
     def __len__(self) -> NoReturn:
         self._refuse("len", "len(...)")
@@ -61,7 +62,7 @@ class AbstractFuture:
         self._refuse("int", "int(...)")
 
     def __float__(self) -> NoReturn:
-        self._refuse("float", "float(...)")
+        self._refuse("float", "float(...) and functions such as math.sqrt")
 
     def __complex__(self) -> NoReturn:
         self._refuse("complex", "complex(...)")
@@ -74,6 +75,21 @@ class AbstractFuture:
 
     def __format__(self, spec: str) -> str:
         self._refuse("format", "f-strings and format (repr shows the future itself)")
+
+    def __bytes__(self) -> bytes:  # noqa: PLE0308 - it raises
+        self._refuse("bytes", "bytes(...)")
+
+    def __fspath__(self) -> str:
+        self._refuse("fspath", "open, os.path and pathlib")
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        self._refuse("setitem", "item assignment")
+
+    def __delitem__(self, key: object) -> NoReturn:
+        self._refuse("delitem", "deleting an item")
+
+    def __reversed__(self) -> "Iterator[Selection]":
+        return reversed(list(self))
 
     def __contains__(self, item: object) -> NoReturn:
         self._refuse("contains", "in")
@@ -194,16 +210,18 @@ def _type_name(type_: object) -> str:
     return getattr(type_, "__name__", None) or str(type_)
 
 
+_UNARY = ("neg", "pos", "abs", "invert", "round", "floor", "ceil", "trunc")
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 OPERATORS: dict[str, Callable[..., Any]] = {
     name: getattr(operator, name)
     for name in (
-        *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
+        *("add", "sub", "mul", "truediv", "floordiv", "mod", "matmul"),
         *("lshift", "rshift", "and_", "or_", "xor", "neg", "pos", "abs", "invert"),
-        *("lt", "le", "gt", "ge", "eq", "ne"),
+        *_COMPARISONS,
     )
 }
-_UNARY = ("neg", "pos", "abs", "invert")
-_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+OPERATORS |= {function.__name__: function for function in (pow, divmod, round)}  # pow: with modulo
+OPERATORS |= {name: getattr(math, name) for name in ("floor", "ceil", "trunc")}
 
 
 def _static_type(operand: object) -> object:

@@ -13,6 +13,7 @@ _COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 _BITWISE = frozenset({"and_", "or_", "xor"})
 _ARITHMETIC = frozenset({"add", "sub", "mul", "floordiv", "mod"})
 _SIGNS = frozenset({"neg", "pos", "abs"})
+_TO_INTEGERS = frozenset({"floor", "ceil", "trunc"})
 _SET_OPERATIONS = _BITWISE | {"sub"}
 
 # Modules whose classes compare to a bool, unlike arrays and frames.
@@ -47,8 +48,8 @@ def operation_type(operator: str, *operand_types: Any) -> Any:
     """The type of what an operator of Python gives.
 
     Args:
-        operator: a name of the module ``operator``: ``"add"``, ``"lt"``, ``"and_"``, ``"neg"``...
-        operand_types: the types of one or two operands, in order.
+        operator: a name of :data:`sematic.future.OPERATORS`: ``"add"``, ``"lt"``, ``"round"``...
+        operand_types: the types of its operands, in order.
 
     Returns:
         A type where Python's own classes leave no doubt; else ``Unchecked``.
@@ -63,6 +64,8 @@ def _cached_type(operator: str, *operands: TypeKey) -> Any:
         return bool if all(map(_compares_to_bool, forms)) else Unchecked
     classes = {form.cls for form in forms}
     if all(form.kind is Kind.CLASS for form in forms) and classes <= {bool, int, float}:
+        if operator == "round":  # to an integer, or to so many digits
+            return float if len(forms) > 1 and forms[0].cls is float else int
         return _number_type(operator, classes)
     return _pair_type(operator, *forms) if len(forms) == 2 else Unchecked
 
@@ -87,6 +90,11 @@ def _number_type(operator: str, classes: set[type]) -> Any:
         return float if float in classes else int
     if operator == "truediv":
         return float
+    if operator in _TO_INTEGERS:
+        return int
+    if operator == "divmod":
+        part = float if float in classes else int
+        return GenericAlias(tuple, (part, part))
     if float in classes:
         return Unchecked
     if operator in _BITWISE:

@@ -1,7 +1,6 @@
 import datetime
 import decimal
 import itertools
-import operator
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, List, Literal, Optional, Set, Tuple, Union
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sematic.future import OPERATORS
 from sematic.types import Unchecked, can_cast_type, cast
 from sematic.types.selection import operation_type
 
@@ -18,9 +18,10 @@ class Config:
     rate: float
 
 
-UNARY = ("neg", "pos", "abs", "invert")
+UNARY = ("neg", "pos", "abs", "invert", "round", "floor", "ceil", "trunc")
 BINARY = (
-    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift"),
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "rshift"),
+    "round",
     *("and_", "or_", "xor", "lt", "le", "gt", "ge", "eq", "ne"),
 )
 TIME = datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc)
@@ -61,7 +62,7 @@ def test_what_python_gives_is_of_the_type_that_was_told():
     for name, operands in ALL:
         type_ = operation_type(name, *(sample[0] for sample in operands))
         try:
-            result = getattr(operator, name)(*(sample[1] for sample in operands))
+            result = OPERATORS[name](*(sample[1] for sample in operands))
         except TypeError:
             continue
         assert repr(cast(result, type_)) == repr(result), (name, operands)
@@ -76,6 +77,14 @@ def test_what_python_gives_is_of_the_type_that_was_told():
         ("add", (int, float), float),
         ("sub", (bool, bool), int),
         ("truediv", (int, int), float),
+        ("divmod", (int, bool), tuple[int, int]),
+        ("divmod", (int, float), tuple[float, float]),
+        ("round", (float,), int),
+        ("round", (float, int), float),
+        ("round", (int, int), int),
+        ("floor", (float,), int),
+        ("floor", (decimal.Decimal,), Unchecked),
+        ("pow", (int, int, int), Unchecked),
         ("floordiv", (int, int), int),
         ("mod", (float, int), float),
         ("pow", (int, int), Unchecked),
