@@ -75,7 +75,8 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
     """Cancel the pipeline run that the run with the given id belongs to.
 
     Whoever drives it hears of that within a second, on whatever machine, and ends everything that
-    executes. Where its driver is lost, it is ended at once; its code is not needed for that.
+    executes. Where its driver is lost, it is ended at once, with what that has left running if it
+    was one of this machine; its code is not needed for that.
 
     Args:
         run_id: any run of the pipeline run.
@@ -91,6 +92,7 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
         InvalidOptionError: an argument has a wrong type or value.
         RecordError: the record cannot be read or written.
     """
+    from sematic.ray_backend.session_directory import remove_abandoned_sessions
     from sematic.tracking.settling import cancel_pipeline_run  # only for who writes
 
     run_id = check_id("run_id", run_id)
@@ -99,7 +101,9 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
     root_id = open_record().resolve_root_id(run_id)
     url, why = load_settings().database_url, reason or _default_reason()
     while True:
-        status = cancel_pipeline_run(url, root_id, reason=why).status
+        status = cancel_pipeline_run(
+            url, root_id, reason=why, remove_sessions=remove_abandoned_sessions
+        ).status
         if status.is_terminal or not wait:
             return status
         time.sleep(_SECONDS_BETWEEN_LOOKS)

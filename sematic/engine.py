@@ -34,7 +34,7 @@ from sematic.events import (
     StopCall,
     TimePassed,
 )
-from sematic.heartbeat import Heartbeat
+from sematic.heartbeat import Heartbeat, lease_clock
 from sematic.inline import InlineExecutor
 from sematic.leftovers import Leftovers
 from sematic.ports import (
@@ -160,6 +160,7 @@ class Engine:
         """
 
         def replay() -> Event:
+            history.end_leftovers()
             for event in history.read():
                 for change in self._state.handle(event):
                     if isinstance(change, _CHANGES):
@@ -169,6 +170,7 @@ class Engine:
         return self._drive(info, after_epoch=after_epoch, first=replay)
 
     def _drive(self, info: PipelineRunInfo, *, after_epoch: int, first: Callable[[], Event]) -> Any:
+        since = lease_clock()
         try:
             epoch = self._tracker.begin(info, after_epoch=after_epoch)
             event = first()
@@ -182,7 +184,7 @@ class Engine:
         self._leftovers = Leftovers(info.root_id, self._events.put, warn=self._warn)
         if lease is not None:
             self._heartbeat = Heartbeat(
-                lease, on_cancel=self.request_cancel, on_error=self._events.put
+                lease, since=since, on_cancel=self.request_cancel, on_error=self._events.put
             )
         self._events.put(event)
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)

@@ -23,6 +23,7 @@ class Heartbeat:
 
     Args:
         lease: what to keep.
+        since: when it began or was renewed last, or earlier; as :func:`lease_clock` tells.
         on_cancel: told once why the pipeline run is to be cancelled.
         on_error: told once that another driver has taken over.
     """
@@ -31,6 +32,7 @@ class Heartbeat:
         self,
         lease: Lease,
         *,
+        since: float,
         on_cancel: Callable[[str], None],
         on_error: Callable[[BaseException], None],
     ) -> None:
@@ -38,7 +40,7 @@ class Heartbeat:
         self._on_cancel = on_cancel
         self._on_error = on_error
         self._lock = threading.Lock()
-        self._renewed_at = _now()  # when the lease began
+        self._renewed_at = since
         self._pause = min(lease.seconds / _RENEWALS, _MOST_SECONDS_BETWEEN_RENEWALS)
         self._closed = threading.Event()
         self._in_a_hurry = threading.Event()
@@ -64,7 +66,7 @@ class Heartbeat:
             except FencedError:
                 raise
             except RecordError:
-                if _now() - self._renewed_at > _MOST_SECONDS_WITHOUT:
+                if lease_clock() - self._renewed_at > _MOST_SECONDS_WITHOUT:
                     raise
                 if self._in_a_hurry.wait(_SECONDS_TO_HEAR):
                     return self.is_fresh()
@@ -82,11 +84,11 @@ class Heartbeat:
 
     def is_fresh(self) -> bool:
         """Whether :meth:`confirm` takes no time."""
-        return _now() - self._renewed_at <= self._lease.seconds * _SAFE_SHARE
+        return lease_clock() - self._renewed_at <= self._lease.seconds * _SAFE_SHARE
 
     def _renew(self) -> None:
         with self._lock:
-            began = _now()  # before: the record's clock starts at some time during the call
+            began = lease_clock()  # before: the record's clock starts at some time during the call
             self._lease.renew()
             self._renewed_at = began
 
@@ -94,7 +96,7 @@ class Heartbeat:
         heard = False
         while not self._closed.wait(min(_SECONDS_TO_HEAR, self._pause)):
             try:
-                if _now() - self._renewed_at >= self._pause:
+                if lease_clock() - self._renewed_at >= self._pause:
                     self._renew()
                 wish = None if heard else self._read_wish()
             except FencedError as error:
@@ -111,7 +113,7 @@ class Heartbeat:
             return self._lease.read_wish()
 
 
-def _now() -> float:
+def lease_clock() -> float:
     """Seconds, counted on while the process is stopped and while the machine sleeps."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)

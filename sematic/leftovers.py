@@ -71,11 +71,20 @@ class Leftovers:
             return events
 
     def _end(self, *, run_ids: Collection[str] = (), root_id: str | None = None) -> None:
-        try:
-            left = end_processes(run_ids=run_ids, root_id=root_id)
-        except Exception as error:  # noqa: BLE001 - what has happened is reported all the same
-            self._warn(f"Processes could not be ended: {error!r}")
-            return
-        if left:
-            numbers = ", ".join(map(str, left))
-            self._warn(f"Processes that cannot be killed are left: {numbers}.")
+        end_or_warn(run_ids=run_ids, root_id=root_id, warn=self._warn)
+
+
+def end_or_warn(
+    *,
+    run_ids: Collection[str] = (),
+    root_id: str | None = None,
+    warn: Callable[[str], None],
+) -> None:
+    """:func:`sematic.run_processes.end_processes`; what goes wrong is told, and never raised."""
+    try:
+        left = end_processes(run_ids=run_ids, root_id=root_id)
+    except Exception as error:  # noqa: BLE001 - what has happened is reported all the same
+        warn(f"Processes could not be ended: {error!r}")
+        return
+    if left:
+        warn(f"Processes that cannot be killed are left: {', '.join(map(str, left))}.")

@@ -58,6 +58,9 @@ class Executor(Protocol):
 class History(Protocol):
     """What a resumed pipeline run has behind it."""
 
+    def end_leftovers(self) -> None:
+        """End what the driver that is gone has left running. Nobody else drives by then."""
+
     def read(self) -> Iterable[Event]:
         """Everything recorded so far, in order."""
 

@@ -20,7 +20,8 @@ _COLUMNS = (Column(""), Column("", least=12), Column(""), Column("", least=20))
 def clean(dry_run: bool) -> None:
     """End every pipeline run whose driver is lost.
 
-    They become FAILED, with the reason, and cannot be resumed any more.
+    They become FAILED, with the reason, and cannot be resumed any more. What their functions have
+    started on this machine is ended.
     """
     from sematic.tracking.views import DRIVER_LOST
 
@@ -40,11 +41,13 @@ def clean(dry_run: bool) -> None:
 
 def _settle(row: "PipelineRunRow") -> str | None:
     """End a pipeline run; returns what is wrong where that cannot be done."""
+    from sematic.ray_backend.session_directory import remove_abandoned_sessions
     from sematic.settings import load_settings
     from sematic.tracking.settling import settle_lost
 
     try:
-        settle_lost(load_settings().database_url, row)
+        url = load_settings().database_url
+        settle_lost(url, row, remove_sessions=remove_abandoned_sessions)
     except FencedError:  # somebody else resumes or ends it just now
         return None
     except SematicError as error:  # the others can still be ended

@@ -3,14 +3,15 @@
 import fcntl
 import os
 import shutil
-import signal
 import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from sematic.processes import end_all, load_psutil
 
 _PREFIX = "sematic-ray-"
 _LOCK = "lock"
@@ -55,7 +56,8 @@ def create_session_directory() -> SessionDirectory:
 def remove_abandoned_sessions() -> None:
     """Remove the directories of processes that were killed before they could do it themselves.
 
-    Processes of their Ray that are left are ended: its agents would take a minute to notice.
+    Processes of their Ray that are left are ended: its agents would take a minute to notice, and
+    its workers may go on with what they execute for some seconds. None is left on return.
     """
     for path in _base().glob(f"{_PREFIX}*"):
         with suppress(OSError):  # another user's, or somebody else is removing it
@@ -78,10 +80,17 @@ def _remove_if_abandoned(path: Path, *, age: float) -> None:
         return
     with open(path / _LOCK, "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its process lives
-        for pid in _users(path):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if next(_users(path), None) is not None:
+            end_all(lambda: _find_users(path), grace=0.0)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _find_users(directory: Path) -> list[Any]:
+    psutil, found = load_psutil(), []
+    for pid in _users(directory):
+        with suppress(psutil.Error):  # it has ended
+            found.append(psutil.Process(pid))
+    return found
 
 
 def _users(directory: Path) -> Iterator[int]:

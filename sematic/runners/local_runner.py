@@ -22,7 +22,6 @@ from sematic.output_capture import PathOf, teed_streams
 from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
-from sematic.ray_backend.session_directory import remove_abandoned_sessions
 from sematic.ray_backend.tracker_actor import move_to_actor
 from sematic.rerun import plan_rerun
 from sematic.runners.progress import progress_display
@@ -145,10 +144,7 @@ class LocalRunner(Runner):
             return value
 
     def _go_on(self, engine: Engine, info: PipelineRunInfo, resumption: Resumption) -> Any:
-        try:
-            return engine.resume(info, resumption, after_epoch=resumption.epoch)
-        finally:
-            remove_abandoned_sessions()  # the Ray of the driver that is gone
+        return engine.resume(info, resumption, after_epoch=resumption.epoch)
 
     def _resumption(self, root: Future, url: str) -> Resumption | None:
         if self._resume is None:

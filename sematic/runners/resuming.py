@@ -13,8 +13,11 @@ from sematic.events import DriverChanged, Event
 from sematic.future import Future
 from sematic.ports import ArtifactStore
 from sematic.processes import working_directory
+from sematic.ray_backend.session_directory import remove_abandoned_sessions
+from sematic.runners.telling import build_teller
 from sematic.shipping import locate_function
 from sematic.states import RunState
+from sematic.tracking.abandoned import end_abandoned
 from sematic.tracking.history import read_history
 from sematic.tracking.queries import open_queries
 from sematic.tracking.rows import function_id
@@ -39,6 +42,15 @@ class Resumption:
     epoch: int
     driver: Mapping[str, Any]
     alive_until: float
+
+    def end_leftovers(self) -> None:
+        """End what the driver has left running: processes of functions, and its Ray."""
+        end_abandoned(
+            self.root_id,
+            self.driver,
+            remove_sessions=remove_abandoned_sessions,
+            warn=build_teller(),
+        )
 
     def read(self) -> Iterable[Event]:
         """Everything recorded so far, in order.
@@ -114,7 +126,7 @@ def find_resumption(url: str, run_id: str) -> Resumption:
     if not queries.runs(root_id):  # its driver was lost in the moment in which it began
         from sematic.tracking.settling import settle_lost  # seldom needed
 
-        settle_lost(url, found)
+        settle_lost(url, found, remove_sessions=remove_abandoned_sessions, warn=build_teller())
         raise InvalidOptionError(
             f"Cannot resume pipeline run {root_id}: its driver was lost before anything was "
             "recorded of it, so there is nothing to go on with. It counts as FAILED now; run the "

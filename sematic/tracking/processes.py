@@ -66,6 +66,14 @@ def is_alive(process: dict[str, Any]) -> bool | None:
     return started is not None and started == process.get("started")
 
 
+def was_here(process: dict[str, Any]) -> bool:
+    """Whether a described process ran where this one does, so that others can tell of it here."""
+    return process.get("host") == socket.gethostname() and not (
+        _differ(process.get("pid_namespace"), _pid_namespace())
+        or _differ(process.get("boot"), _boot_id())
+    )
+
+
 def _differ(recorded: str | None, here: str | None) -> bool:
     return recorded is not None and here is not None and recorded != here
 

@@ -3,6 +3,7 @@
 No code of the pipeline is needed: nothing is imported, and nothing unpickled.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +13,7 @@ from sematic.errors import FencedError, RecordFullError
 from sematic.events import Event
 from sematic.ports import Batch, PipelineRunInfo
 from sematic.settlement import Settlement, cancel_lost, fail_broken, fail_lost
+from sematic.tracking.abandoned import end_abandoned
 from sematic.tracking.history import read_events, read_recorded_functions
 from sematic.tracking.patience import Patience
 from sematic.tracking.queries import open_queries
@@ -20,19 +22,30 @@ from sematic.tracking.sql_tracker import SqlTracker
 from sematic.tracking.views import PipelineRunRow
 from sematic.tracking.writer import SqlWriter
 
+_logger = logging.getLogger("sematic")
 _FULL = f"{RecordFullError.__module__}.{RecordFullError.__qualname__}"
 
 
-def cancel_pipeline_run(url: str, root_id: str, *, reason: str) -> PipelineRunRow:
+def cancel_pipeline_run(
+    url: str,
+    root_id: str,
+    *,
+    reason: str,
+    remove_sessions: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = _logger.warning,
+) -> PipelineRunRow:
     """Let a pipeline run be cancelled, and return how it stands then.
 
-    A driver that lives is told, and ends it; without one it is ended here and now. May be called
-    again until it has ended: its driver may be lost meanwhile.
+    A driver that lives is told, and ends it; without one it is ended here and now, with what that
+    has left on this machine. May be called again until it has ended: its driver may be lost
+    meanwhile.
 
     Args:
         url: of the record.
         root_id: of the pipeline run.
         reason: why, one sentence for people.
+        remove_sessions: ends the Rays of processes that are gone.
+        warn: told one sentence where processes are left; must not raise.
 
     Raises:
         NotFoundError: there is no such pipeline run.
@@ -51,6 +64,9 @@ def cancel_pipeline_run(url: str, root_id: str, *, reason: str) -> PipelineRunRo
                 lambda history, at: cancel_lost(
                     root_id, history, reason=reason, lost_because=lost_because, at=at
                 ),
+                prepare=lambda: end_abandoned(
+                    root_id, row.driver, remove_sessions=remove_sessions, warn=warn
+                ),
             )
         except FencedError:  # somebody else was faster: if it is to go on, they are told
             _wish(url, root_id, reason)
@@ -61,12 +77,20 @@ def cancel_pipeline_run(url: str, root_id: str, *, reason: str) -> PipelineRunRo
     return queries.pipeline_run(root_id)
 
 
-def settle_lost(url: str, row: PipelineRunRow) -> PipelineRunRow:
+def settle_lost(
+    url: str,
+    row: PipelineRunRow,
+    *,
+    remove_sessions: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = _logger.warning,
+) -> PipelineRunRow:
     """End a pipeline run whose driver is lost as FAILED, and return how it stands then.
 
     Args:
         url: of the record.
         row: the pipeline run, as it was when it was found to be lost.
+        remove_sessions: ends the Rays of processes that are gone.
+        warn: told one sentence where processes are left; must not raise.
 
     Raises:
         FencedError: somebody else has taken it over since.
@@ -78,6 +102,9 @@ def settle_lost(url: str, row: PipelineRunRow) -> PipelineRunRow:
             url,
             row,
             lambda history, at: fail_lost(row.root_id, history, lost_because=lost_because, at=at),
+            prepare=lambda: end_abandoned(
+                row.root_id, row.driver, remove_sessions=remove_sessions, warn=warn
+            ),
         )
     return open_queries(url).pipeline_run(row.root_id)
 
@@ -119,12 +146,17 @@ def _settle(
     row: PipelineRunRow,
     decide: Callable[[list[Event], float], Settlement],
     *,
+    prepare: Callable[[], None] = lambda: None,
     patience: Patience | None = None,
 ) -> None:
-    """Take a pipeline run over, so that nobody adds to its record, and record its end."""
+    """Take a pipeline run over, so that nobody adds to its record, and record its end.
+
+    ``prepare`` is called in between: what is to be over before anybody is told of the end.
+    """
     root_id = row.root_id
     with closing(SqlTracker(url, patience=patience)) as tracker:
         epoch = tracker.begin(_info(row), after_epoch=row.epoch)
+        prepare()
         function_of = read_recorded_functions(url, root_id)
         with reading(url) as ask:
             history = read_events(url, ask, root_id, function_of=function_of)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future as Promise
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,7 +16,16 @@ from sematic import heartbeat as heartbeat_module
 from sematic.calls import ErrorRecord
 from sematic.engine import Engine
 from sematic.errors import FencedError, RecordError, RecordFullError
-from sematic.events import Change, PipelineAborted, PipelineMoved, RunCreated, RunMoved
+from sematic.events import (
+    Change,
+    DriverChanged,
+    Event,
+    PipelineAborted,
+    PipelineMoved,
+    PipelineStarted,
+    RunCreated,
+    RunMoved,
+)
 from sematic.execution import build_root_call
 from sematic.future import Future
 from sematic.ports import Batch
@@ -375,10 +384,12 @@ class FakeLease:
         self.seconds = seconds
         self.error: RecordError | None = None
         self.wish: str | None = None
+        self.renewed = 0
 
     def renew(self) -> None:
         if self.error is not None:
             raise self.error
+        self.renewed += 1
 
     def read_wish(self) -> str | None:
         return self.wish
@@ -433,3 +444,75 @@ def test_a_lease_that_cannot_be_renewed_for_long_ends_the_pipeline_run(
     with pytest.raises(RecordError, match="locked"):
         running.result(WAIT)
     assert bed.status == (PipelineRunStatus.FAILED, "locked")
+
+
+# --- what the driver before has left
+
+
+class Lost:
+    """A pipeline run whose driver is gone, as far as a tracker in memory can tell.
+
+    Attributes:
+        steps: what was asked of it, with the epoch and how many calls were started by then.
+    """
+
+    def __init__(self, bed: Bed, future: Future) -> None:
+        self._bed = bed
+        self._started = PipelineStarted(time.time(), build_root_call(future, bed.store))
+        self.info = info(future.id)
+        self.steps: list[tuple[str, int]] = []
+        self.seconds_to_end = 0.0
+        bed.tracker.begin(self.info)
+
+    def end_leftovers(self) -> None:
+        with pytest.raises(FencedError):  # it is taken over by now
+            self._bed.tracker.begin(self.info, after_epoch=1)
+        self.steps.append(("end_leftovers", len(self._bed.executor.started)))
+        time.sleep(self.seconds_to_end)
+
+    def read(self) -> Iterable[Event]:
+        self.steps.append(("read", len(self._bed.executor.started)))
+        return [self._started]
+
+    def driver_changed(self, at: float) -> DriverChanged:
+        return DriverChanged(at, at)
+
+    def resume(self) -> Promise[Any]:
+        resume = self._bed.engine.resume
+        return ThreadPoolExecutor(1).submit(resume, self.info, self, after_epoch=1)
+
+
+def test_it_is_ended_by_who_has_taken_over_and_before_anything_starts() -> None:
+    bed = Bed()
+    lost = Lost(bed, apart(1))
+    running = lost.resume()
+    bed.wait_for_calls(1)
+    assert lost.steps == [("end_leftovers", 0), ("read", 0)]
+    bed.engine.request_cancel("Enough.")
+    with pytest.raises(CancellationError):
+        running.result(WAIT)
+
+
+def test_who_was_not_fast_enough_to_take_over_ends_nothing() -> None:
+    bed = Bed()
+    lost = Lost(bed, apart(1))
+    bed.tracker.begin(lost.info, after_epoch=1)
+    with pytest.raises(FencedError):
+        lost.resume().result(WAIT)
+    assert lost.steps == []
+
+
+def test_nothing_is_begun_before_the_lease_is_renewed_where_that_took_its_time() -> None:
+    lease = FakeLease(seconds=0.4)
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+    lost = Lost(bed, apart(1))
+    lost.seconds_to_end = 0.3  # less of the lease is left then than is safe
+    renewed: list[int] = []
+    start = bed.executor.start
+    bed.executor.start = lambda *args: (renewed.append(lease.renewed), start(*args))  # type: ignore[method-assign]
+    running = lost.resume()
+    bed.wait_for_calls(1)
+    assert renewed[0] > 0
+    bed.engine.request_cancel("Enough.")
+    with pytest.raises(CancellationError):
+        running.result(WAIT)

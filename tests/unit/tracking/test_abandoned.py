@@ -1,0 +1,67 @@
+"""What a driver has left on this machine is ended by who takes its pipeline run over."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from sematic import SematicContext
+from sematic.run_context import executing
+from sematic.tracking.abandoned import end_abandoned
+from sematic.tracking.processes import describe_process, was_here
+
+WAIT = 10.0
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that a function of the pipeline run ``lost`` has started."""
+    with executing(SematicContext("lost-run", "lost")):
+        process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_the_driver_may_have_been_this_process(child: subprocess.Popen[bytes]) -> None:
+    """It could not record, and its lease was over: what it has left are its own children."""
+    removed: list[int | None] = []
+    end_abandoned(
+        "lost",
+        describe_process(),
+        remove_sessions=lambda: removed.append(child.poll()),
+        warn=pytest.fail,
+    )
+    assert removed == [-15], "processes first: they may hold the lock of a session"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [{"host": "other"}, {"pid_namespace": "pid:[1]"}, {"boot": "before"}]
+)
+def test_one_of_elsewhere_has_left_nothing_here(
+    child: subprocess.Popen[bytes], elsewhere: dict[str, str]
+) -> None:
+    driver = {**describe_process(), **elsewhere}
+    if any(describe_process()[name] is None for name in elsewhere):
+        pytest.skip("this system does not tell")
+    assert not was_here(driver)
+    end_abandoned("lost", driver, remove_sessions=lambda: pytest.fail("removed"), warn=pytest.fail)
+    assert child.poll() is None
+
+
+def test_older_records_tell_less() -> None:
+    facts = {name: describe_process()[name] for name in ("host", "pid", "started")}
+    assert was_here(facts)
+
+
+def test_what_is_started_while_sessions_end_is_ended_too() -> None:
+    """By the workers of a Ray, that is, which execute until they are killed."""
+    late: list[subprocess.Popen[bytes]] = []
+
+    def remove_sessions() -> None:
+        with executing(SematicContext("lost-run", "lost")):
+            late.append(subprocess.Popen(["sleep", "60"]))
+
+    end_abandoned("lost", describe_process(), remove_sessions=remove_sessions, warn=pytest.fail)
+    assert late[0].wait(WAIT) == -15
