@@ -79,11 +79,11 @@ class Ending:
         elif not self.stopping:
             self._stop_active()
 
-    def cancel_run(self, run: KnownRun, at: float) -> None:
+    def cancel_run(self, run: KnownRun, at: float, *, times: Times | None = None) -> None:
         """Let a run end with the pipeline run."""
         assert self.verdict is not None
         reason = self.verdict.reason or REST_FAILED
-        self._runs.move(run, RunState.CANCELED, at, reason=reason)
+        self._runs.move(run, RunState.CANCELED, at, reason=reason, times=times)
 
     def conclude(self, root: KnownRun, at: float) -> bool:
         """End the pipeline run if nothing is left to do. Returns whether that is so."""

@@ -112,12 +112,19 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class CallLost:
-    """An attempt has no outcome: its worker died, it could not be started, or it was stopped."""
+    """An attempt has no outcome: its worker died, it could not be started, or it was stopped.
+
+    Attributes:
+        started_at, ended_at: when the function executed; ``None`` where it did not, or nobody
+            knows: its worker died.
+    """
 
     at: float
     run_id: str
     attempt: int
     error: ErrorRecord
+    started_at: float | None = None
+    ended_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ class InlineExecutor:
         call, attempt = start.call, start.attempt
         key = (call.run_id, attempt)
         interruption = self._interruption
+        started_at: float | None = None
         interruption.begin(key)
         try:
             if self.left or interruption.is_unwanted(key):
@@ -123,14 +124,21 @@ class InlineExecutor:
             )
             ended_at = self._clock()
             if isinstance(outcome, Failed) and interruption.is_unwanted(key):
-                return self._lost(start)  # user code made another exception of the interruption
+                # User code made another exception of the interruption.
+                return self._lost(start, started_at)
         except CallInterrupted:
-            return self._lost(start)
+            return self._lost(start, started_at)
         finally:
             interruption.end()
         return CallEnded(
             ended_at, call.run_id, attempt, outcome, started_at=started_at, ended_at=ended_at
         )
 
-    def _lost(self, start: StartCall) -> CallLost:
-        return CallLost(self._clock(), start.call.run_id, start.attempt, _INTERRUPTED)
+    def _lost(self, start: StartCall, started_at: float | None = None) -> CallLost:
+        now = self._clock()
+        ended_at = None if started_at is None else now
+        return CallLost(
+            *(now, start.call.run_id, start.attempt, _INTERRUPTED),
+            started_at=started_at,
+            ended_at=ended_at,
+        )

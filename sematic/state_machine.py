@@ -141,11 +141,12 @@ class PipelineState:
         if run is None:
             return
         self._calls.end(event.run_id)
+        times = None if event.started_at is None else (event.started_at, event.ended_at or event.at)
         doom = self._ending.attempt_over(event.run_id)
         if self._ending.stopping and doom is None:
-            self._ending.cancel_run(run, event.at)
+            self._ending.cancel_run(run, event.at, times=times)
         else:
-            self._attempt_failed(run, Failed(doom or event.error), event.at)
+            self._attempt_failed(run, Failed(doom or event.error), event.at, times=times)
 
     def _inputs_evaluated(self, event: InputsEvaluated) -> None:
         run = self._questions.answered(event.run_id)

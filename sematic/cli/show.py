@@ -106,9 +106,11 @@ class _View:
     def duration(self, run: "RunRow") -> str:
         """How long a run took, or takes; with what is nested in it."""
         started, ended = run.started_at, run.ended_at
-        if self.tree.children(run.id) or run.state in (RunState.RAN, RunState.SCHEDULED):
+        goes_on = run.state in (RunState.RAN, RunState.SCHEDULED)
+        unknown = run.state.is_terminal and not _is_of_last_attempt(ended, run)
+        if self.tree.children(run.id) or goes_on or unknown:
             started = run.scheduled_at
-            ended = run.resolved_at or run.failed_at
+            ended = run.resolved_at or run.failed_at or run.canceled_at
             if ended is None and not run.state.is_terminal:
                 ended = self._latest
         if started is None or ended is None:
@@ -136,6 +138,10 @@ def _facts(
     known += [("reason", reason)] if reason else []
     width = max(len(label) for label, _ in known)
     return [f"  {screen.dim(label.ljust(width))}  {text}" for label, text in known]
+
+
+def _is_of_last_attempt(ended_at: float | None, run: "RunRow") -> bool:
+    return ended_at is not None and ended_at >= (run.scheduled_at or ended_at)
 
 
 # --- a pipeline run --------------------------------------------------------------------------
@@ -222,6 +228,7 @@ def _run_header(view: _View, run: "RunRow") -> list[str]:
         ("created", f"{format_time(run.created_at)} ({format_age(run.created_at, view.now)})"),
         ("started", format_time(run.started_at) if run.started_at else None),
         ("ended", format_time(run.ended_at) if run.ended_at else None),
+        ("canceled", format_time(run.canceled_at) if run.canceled_at else None),
         ("attempts", str(run.attempt) if run.attempt > 1 else None),
         ("standalone", "yes" if run.standalone else None),
         ("options", _options(run)),

@@ -288,7 +288,7 @@ class RayExecutor:
             # E.g. a nested function whose module the driver cannot import.
             return _failed(now, key, error)
         if stopped and isinstance(outcome, Failed):
-            return CallLost(now, *key, STOPPED)
+            return CallLost(now, *key, STOPPED, started_at=started_at, ended_at=ended_at)
         return CallEnded(now, *key, outcome, started_at=started_at, ended_at=ended_at)
 
     def _loss(self, key: Key, call: Call, error: Any) -> ErrorRecord:

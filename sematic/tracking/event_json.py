@@ -164,6 +164,8 @@ _EVENTS: dict[type, Callable[[Any], dict[str, Any]]] = {
         "run_id": event.run_id,
         "attempt": event.attempt,
         "error": error_to_json(event.error),
+        "started_at": event.started_at,
+        "ended_at": event.ended_at,
     },
     CancelRequested: lambda event: {"reason": event.reason},
     TimePassed: lambda event: {},

@@ -198,7 +198,9 @@ _EVENTS: dict[str, Callable[[EventReader, float, Any], Event]] = {
         at, data["run_id"], error_from_json(data["error"])
     ),
     "CallLost": lambda _, at, data: CallLost(
-        at, data["run_id"], data["attempt"], error_from_json(data["error"])
+        *(at, data["run_id"], data["attempt"], error_from_json(data["error"])),
+        started_at=data.get("started_at"),  # older records do not have them
+        ended_at=data.get("ended_at"),
     ),
     "CancelRequested": lambda _, at, data: CancelRequested(at, data["reason"]),
     "TimePassed": lambda _, at, data: TimePassed(at),

@@ -41,7 +41,7 @@ _TIMES = {
     RunState.RESOLVED: "resolved_at",
     RunState.FAILED: "failed_at",
     RunState.NESTED_FAILED: "failed_at",
-    RunState.CANCELED: "ended_at",
+    RunState.CANCELED: "canceled_at",
 }
 
 

@@ -19,7 +19,7 @@ PIPELINE_COLUMNS = (
 
 RUN_DETAILS = (
     *("state", "attempt", "scheduled_at", "started_at", "ended_at", "resolved_at"),
-    *("failed_at", "nested_run_id", "output_id", "original_run_id", "cache_key"),
+    *("failed_at", "canceled_at", "nested_run_id", "output_id", "original_run_id", "cache_key"),
     *("error", "reason"),
 )
 """The columns of ``runs`` that change after its creation."""
@@ -38,7 +38,7 @@ EVENT_COLUMNS = ("root_id", "epoch", "seq", "kind", "at", "payload")
 # What an update never takes back: a time or an output, once known.
 _KEPT = frozenset(
     {
-        *("scheduled_at", "started_at", "ended_at", "resolved_at", "failed_at"),
+        *("scheduled_at", "started_at", "ended_at", "resolved_at", "failed_at", "canceled_at"),
         *("nested_run_id", "output_id", "original_run_id", "cache_key"),
     }
 )

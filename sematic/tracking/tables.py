@@ -73,6 +73,7 @@ runs = Table(
     Column("ended_at", Double),
     Column("resolved_at", Double),
     Column("failed_at", Double),
+    Column("canceled_at", Double),
     Column("nested_run_id", String(32)),
     Column("output_id", String(40)),
     Column("original_run_id", String(32)),

@@ -76,7 +76,9 @@ class RunRow:
             the pipeline run that this one is a rerun of.
         attempt: 0 before the first.
         scheduled_at: of the latest attempt.
-        started_at, ended_at: when the function itself executed; of the latest attempt that did.
+        started_at, ended_at: when the function itself executed; of the latest attempt of which
+            that is known.
+        canceled_at: when it was CANCELED; it need not have begun to execute by then.
         nested_run_id: the run whose output became this one's.
         error: of the latest attempt that failed, unless another one follows or succeeded.
     """
@@ -100,6 +102,7 @@ class RunRow:
     ended_at: float | None
     resolved_at: float | None
     failed_at: float | None
+    canceled_at: float | None
     nested_run_id: str | None
     output_id: str | None
     error: ErrorRecord | None

@@ -56,6 +56,29 @@ def test_down_and_up_again(database):
     assert _differences(database.engine) == []
 
 
+def test_a_cancelled_run_has_a_time_of_its_own_for_that(database):
+    """What older versions took for the end of its function is when it was cancelled."""
+    names = "id, root_id, ordinal, name, function_path, function_id, standalone, options"
+    insert = (
+        f"INSERT INTO runs ({names}, created_at, attempt, state, started_at, ended_at) "
+        "VALUES ('{0}', 'r', 0, 'f', 'm.f', 'i', false, '{{}}', 1, 1, '{0}', 2, 3)"
+    )
+    migrations.upgrade(database.engine, "0002")
+    with database.engine.connect() as connection:
+        for state in ("CANCELED", "RESOLVED"):
+            connection.exec_driver_sql(insert.format(state))
+        connection.commit()
+    migrations.upgrade(database.engine)
+    times = "SELECT id, started_at, ended_at{} FROM runs ORDER BY id"
+    with database.engine.connect() as connection:
+        rows = connection.exec_driver_sql(times.format(", canceled_at")).fetchall()
+    assert [tuple(row) for row in rows] == [("CANCELED", 2, None, 3), ("RESOLVED", 2, 3, None)]
+    migrations.downgrade(database.engine, "0002")
+    with database.engine.connect() as connection:
+        rows = connection.exec_driver_sql(times.format("")).fetchall()
+    assert [tuple(row) for row in rows] == [("CANCELED", 2, 3), ("RESOLVED", 2, 3)]
+
+
 def test_a_newer_schema_is_refused(database):
     database.prepare()
     with database.engine.connect() as connection:

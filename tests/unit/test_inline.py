@@ -120,6 +120,26 @@ def test_whatever_a_function_raises_the_next_one_executes(run, error) -> None:
     assert isinstance(second.outcome, Succeeded)
 
 
+def test_times_of_a_call_that_was_stopped(executor, store, reports, clock) -> None:
+    @sematic.func
+    def first() -> None:
+        clock.advance(5)
+        executor.stop(StopCall(calls[0], 1))
+        executor.stop(StopCall(calls[1], 1))
+        raise ValueError
+
+    @sematic.func
+    def second() -> None: ...
+
+    calls = [build_root_call(f(), store) for f in (first, second)]
+    for call in calls:
+        executor.start(StartCall(call, {}, 1), reports.append)
+    executor.close()
+    executor.work()
+    assert [type(report) for report in reports] == [CallLost, CallLost]
+    assert [(r.started_at, r.ended_at) for r in reports] == [(100.0, 105.0), (None, None)]
+
+
 def test_an_interrupted_call_is_lost(run, executor) -> None:
     """As from a signal handler: in the working thread, in the middle of user code."""
     after: list[int] = []

@@ -9,6 +9,7 @@ from sematic.calls import Expanded, Failed, OutputOf, Succeeded
 from sematic.ending import CHILD_FAILED, REST_FAILED
 from sematic.errors import IllegalStateTransitionError, WorkerLostError
 from sematic.events import (
+    CallLost,
     EvaluateInputs,
     EvaluateOutput,
     PipelineMoved,
@@ -483,6 +484,16 @@ def test_cancel_waits_for_an_answer_and_takes_it(pipeline: Pipeline) -> None:
 def test_cancel_while_nothing_is_active_ends_at_once(pipeline: Pipeline) -> None:
     pipeline.start_with(output=list_of())
     assert pipeline.cancel() == ["root CANCELED", "pipeline CANCELED", "end CANCELED"]
+
+
+def test_when_a_stopped_call_executed_goes_with_its_end(pipeline: Pipeline) -> None:
+    pipeline.start_with(call("a"), output=OutputOf("a"))
+    pipeline.cancel()
+    assert pipeline.moved(ROOT).ended_at is None  # it was told with RAN
+    lost = CallLost(pipeline.at, "a", 1, error("stopped"), started_at=98.0, ended_at=99.0)
+    pipeline.send(lost)
+    moved = pipeline.moved("a")
+    assert (moved.at, moved.started_at, moved.ended_at) == (lost.at, 98.0, 99.0)
 
 
 def test_cancel_twice_stops_once(pipeline: Pipeline) -> None:

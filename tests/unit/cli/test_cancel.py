@@ -55,6 +55,21 @@ class TestCancel:
         assert sematic_cli("cancel", driver.nested_id, "--yes").exit_code == 0
         assert {run.state for run in look(url).runs(driver.run_id)} == {RunState.CANCELED}
 
+    def test_when_functions_executed_and_when_they_were_cancelled(
+        self, sematic_cli: Cli, driver: Driver, url: str
+    ) -> None:
+        assert sematic_cli("cancel", driver.run_id, "--yes").exit_code == 0
+        pipeline, wait = look(url).runs(driver.run_id)
+        for run in (pipeline, wait):
+            assert run.started_at is not None
+            assert run.ended_at is not None
+            assert run.canceled_at is not None
+            assert run.started_at <= run.ended_at <= run.canceled_at
+        assert pipeline.ended_at < wait.started_at  # it had returned the future of the other one
+        shown = sematic_cli("show", driver.nested_id).stdout
+        assert shown.startswith("– wait  CANCELED in ")
+        assert "\n  canceled" in shown
+
     def test_one_whose_driver_is_lost(self, sematic_cli: Cli, lost_id: str, url: str) -> None:
         """Its functions were those of a script that is not here: no code is needed."""
         result = sematic_cli("cancel", lost_id)

@@ -12,12 +12,15 @@ import sematic
 from sematic.cli.screen import Screen
 from sematic.cli.tree import RunTree
 from sematic.states import RunState
+from sematic.tracking.queries import open_queries
 from sematic.tracking.views import RunRow
+from tests.recorded import execute
 from tests.terminal import Terminal
 from tests.unit.cli import pipelines
 from tests.unit.cli.conftest import iter_ids
 
 Cli = Callable[..., Result]
+SHOWN = ("started_at", "ended_at", "canceled_at")
 PROGRAM = "from sematic.cli import main; main(prog_name='sematic')"
 
 
@@ -161,6 +164,7 @@ RUN = RunRow(
     ended_at=1,
     resolved_at=1,
     failed_at=None,
+    canceled_at=None,
     nested_run_id=None,
     output_id=None,
     error=None,
@@ -183,6 +187,41 @@ def nested(number: int, parent: RunRow = RUN, name: str = "f", **details: object
 def draw(runs: list[RunRow], *, everything: bool = False) -> list[str]:
     lines = RunTree(runs).lines(RUN, SCREEN, everything=everything)
     return [line.stem + (line.run.name if line.run else line.summary) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("state", "times", "shown"),
+    [
+        ("RESOLVED", {"started_at": 11, "ended_at": 13, "resolved_at": 14}, " in 2.0 s"),
+        ("FAILED", {"failed_at": 15}, " in 5.0 s"),
+        ("CANCELED", {"canceled_at": 15}, " in 5.0 s"),
+        ("CANCELED", {"canceled_at": 15, "scheduled_at": "NULL"}, ""),
+        ("CANCELED", {"canceled_at": 16, "started_at": 11, "ended_at": 13}, " in 2.0 s"),
+        # The second attempt was cancelled; the first one is the latest whose times are known.
+        ("CANCELED", {"canceled_at": 16, "started_at": 7, "ended_at": 8}, " in 6.0 s"),
+    ],
+)
+def test_how_long_it_took(
+    sematic_cli: Cli,
+    complete_id: str,
+    config_directory: Path,
+    *,
+    state: str,
+    times: dict[str, object],
+    shown: str,
+) -> None:
+    url = f"sqlite:///{config_directory}/sematic.db"
+    run = open_queries(url).runs(complete_id)[1]
+    names = ("scheduled_at", "started_at", "ended_at", "resolved_at", "failed_at", "canceled_at")
+    row = {**dict.fromkeys(names, "NULL"), "scheduled_at": 10, **times}
+    columns = ", ".join(f"{name} = {value}" for name, value in row.items())
+    execute(url, f"UPDATE runs SET state = '{state}', {columns} WHERE id = '{run.id}'")
+    first, *facts = sematic_cli("show", run.id).stdout.splitlines()
+    assert first.endswith(f"add  {state}{shown}")
+    words = [line.split()[0] for line in facts if line.strip()]
+    assert [word for word in words if word in ("started", "ended", "canceled")] == [
+        name.removesuffix("_at") for name in names if name in times and name in SHOWN
+    ]
 
 
 class TestTree:

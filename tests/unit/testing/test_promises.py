@@ -30,6 +30,7 @@ RUN = RunRow(
     ended_at=2.0,
     resolved_at=2.0,
     failed_at=None,
+    canceled_at=None,
     nested_run_id=None,
     output_id="o",
     error=None,

@@ -99,6 +99,7 @@ EVENTS: list[Event] = [
     ended("a", Failed(ERROR)),
     expanded("a", [call("b", parent="a"), call("c", parent="a", inputs=INPUTS)], OutputOf("c")),
     CallLost(3.5, "a", 2, ERROR),
+    CallLost(3.5, "a", 2, ERROR, started_at=1.5, ended_at=3.25),
     CancelRequested(4.5, "Enough."),
     TimePassed(5.5),
     DriverChanged(6.5, 5.0, ("m.f", "m.g")),

@@ -138,6 +138,42 @@ def test_a_new_state_takes_back_no_times_and_no_output(record) -> None:
     assert [row[name] for name in kept] == [1.5, 2.0, 3.0, "b", "key"]
 
 
+CANCELED = ("canceled_at", "scheduled_at", "started_at", "ended_at")
+
+
+def test_a_run_that_was_cancelled_before_it_started(record) -> None:
+    record.begin()
+    record.write(RunCreated(1.0, call("a")))
+    record.write(RunMoved(2.0, "a", RunState.CANCELED, reason="Enough."))
+    row = record.row("runs")
+    assert [row[name] for name in CANCELED] == [2.0, None, None, None]
+
+
+def test_a_run_that_was_cancelled_while_it_executed(record) -> None:
+    record.begin()
+    record.write(RunCreated(1.0, call("a")))
+    record.write(RunMoved(2.0, "a", RunState.SCHEDULED, attempt=1))
+    times = {"started_at": 3.0, "ended_at": 4.0}
+    record.write(RunMoved(5.0, "a", RunState.CANCELED, attempt=1, **times))
+    row = record.row("runs")
+    assert [row[name] for name in CANCELED] == [5.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_run_that_was_cancelled_when_its_function_had_ended(record, together) -> None:
+    record.begin()
+    record.write(RunCreated(1.0, call("a")))
+    record.write(RunMoved(2.0, "a", RunState.SCHEDULED, attempt=1))
+    moves = (
+        RunMoved(5.0, "a", RunState.RAN, attempt=1, started_at=3.0, ended_at=4.0),
+        RunMoved(9.0, "a", RunState.CANCELED, attempt=1),
+    )
+    for changes in [moves] if together else [(move,) for move in moves]:
+        record.write(*changes)
+    row = record.row("runs")
+    assert [row[name] for name in CANCELED] == [9.0, 2.0, 3.0, 4.0]
+
+
 def test_the_error_of_an_attempt_goes_with_the_next_one(record) -> None:
     record.begin()
     record.write(RunCreated(1.0, call("a")))
