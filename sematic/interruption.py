@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeAlias
 
+from sematic.child_output import WAITING
 from sematic.execution import CallInterrupted, execute_call
 from sematic.function import Function
 
@@ -223,7 +224,7 @@ def _is_in_user_code(frame: FrameType | None) -> bool:
     """
     found = frame
     while found is not None:
-        if _is_ours(found.f_globals.get("__name__")):
+        if found.f_code not in WAITING and _is_ours(found.f_globals.get("__name__")):
             return found is not frame and found.f_code is _EXECUTE
         found = found.f_back
     return False

@@ -1,7 +1,8 @@
 """What functions print, kept as the log of their run.
 
-Python's streams are teed, so that terminals, notebooks and debuggers keep working. Workers redirect
-their file descriptors: :mod:`sematic.ray_backend.worker_log`.
+Python's streams are teed, so that terminals, notebooks and debuggers keep working; what children
+print is seen to by :mod:`sematic.child_output`. Workers redirect their file descriptors:
+:mod:`sematic.ray_backend.worker_log`.
 """
 
 import logging
@@ -14,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from sematic.child_output import catch_up, kept_child_output
 from sematic.run_context import likely_call
 
 PathOf = Callable[[str, int], Path]
@@ -44,10 +46,10 @@ class LogTee:
 
     def write(self, text: str) -> None:
         """Append to the log of the call that this thread works for, if there is one."""
-        call = likely_call()
-        if call is None or call.thread_id != self._thread_id or not text:
+        key = self._find_call()
+        if key is None or not text:
             return
-        key = (call.context.run_id, call.attempt)
+        catch_up()  # with what children have printed before
         with self._lock:
             # Closed: somebody kept the stream beyond the pipeline run.
             if self._closed or self._fails_for == key:
@@ -56,7 +58,18 @@ class LogTee:
                 self._log_of(*key).write(text.encode("utf-8", "backslashreplace"))
             except OSError as error:  # a full disk: no reason for a function to fail
                 self._fails_for = key
-                self._tell(error)
+                self.tell(error)
+
+    def find_log(self) -> Path | None:
+        """The log of the call that this thread works for, if there is one."""
+        key = self._find_call()
+        return None if key is None or self._closed else self._path_of(*key)
+
+    def _find_call(self) -> tuple[str, int] | None:
+        call = likely_call()
+        if call is None or call.thread_id != self._thread_id:
+            return None
+        return call.context.run_id, call.attempt
 
     def close(self) -> None:
         """Close the open log, if there is one. What is written from now on goes nowhere."""
@@ -70,7 +83,8 @@ class LogTee:
         self._lock = threading.RLock()
         self._file = None  # what the child prints is appended to the same log
 
-    def _tell(self, error: OSError) -> None:
+    def tell(self, error: OSError) -> None:
+        """Say once that logs cannot be written."""
         if not self._told:
             self._told = True
             sys.stderr.write(f"sematic: The logs of functions cannot be written: {error}\n")
@@ -120,10 +134,11 @@ class _TeeStream:
 
 @contextmanager
 def teed_streams(path_of: PathOf) -> Iterator[None]:
-    """Copy what calls print through Python's streams and logging to their logs."""
+    """Copy what calls print to their logs: by Python's streams, by logging, by their children."""
     tee = LogTee(path_of)
     with ExitStack() as stack:
         stack.callback(tee.close)
+        stack.enter_context(kept_child_output(tee.find_log, tee.tell))
         for name in ("stdout", "stderr"):
             stack.enter_context(replaced_stream(name, lambda stream: _TeeStream(stream, tee)))
         yield
