@@ -1,5 +1,7 @@
 """``sematic clean``: end the pipeline runs that nobody drives any more."""
 
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +19,8 @@ _COLUMNS = (Column(""), Column("", least=12), Column(""), Column("", least=20))
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only list them.")
-def clean(dry_run: bool) -> None:
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+def clean(dry_run: bool, yes: bool) -> None:
     """End every pipeline run whose driver is lost.
 
     They become FAILED, with the reason, and cannot be resumed any more. What their functions have
@@ -30,13 +33,35 @@ def clean(dry_run: bool) -> None:
     if not lost:
         click.echo("Every pipeline run has ended, or is driven by somebody.", err=True)
         return
+    if not (dry_run or yes):
+        _ask(lost, screen)
     errors = [] if dry_run else list(map(_settle, lost))
-    rows = [queries.pipeline_run(row.root_id) for row in lost]
-    echo(build_table(_COLUMNS, [_cells(row, screen) for row in rows], screen), screen)
+    _print_table([queries.pipeline_run(row.root_id) for row in lost], screen)
     if dry_run:
-        click.echo(f"{format_count(len(rows), 'pipeline run')} to be ended.", err=True)
+        click.echo(f"{format_count(len(lost), 'pipeline run')} to be ended.", err=True)
     if any(errors):
         raise click.ClickException("\n".join(filter(None, errors)))
+
+
+def _ask(lost: Sequence["PipelineRunRow"], screen: Screen) -> None:
+    """Show what would be ended, and go on only if that is wanted.
+
+    Raises:
+        ClickException: there is nobody to ask.
+        Abort: it is not wanted.
+    """
+    count = format_count(len(lost), "pipeline run")
+    if not sys.stdin.isatty():
+        raise click.ClickException(
+            f"{count} would be ended, and could not be resumed any more. To do it: sematic clean "
+            "--yes. To list them: sematic clean --dry-run"
+        )
+    _print_table(lost, screen)
+    click.confirm(f"End {count}? What is ended cannot be resumed.", abort=True)
+
+
+def _print_table(rows: Sequence["PipelineRunRow"], screen: Screen) -> None:
+    echo(build_table(_COLUMNS, [_cells(row, screen) for row in rows], screen), screen)
 
 
 def _settle(row: "PipelineRunRow") -> str | None:

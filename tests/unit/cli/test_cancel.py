@@ -149,7 +149,7 @@ class TestClean:
     def test_every_lost_pipeline_run_is_ended(
         self, sematic_cli: Cli, lost_id: str, complete_id: str, driver: Driver, url: str
     ) -> None:
-        result = sematic_cli("clean")
+        result = sematic_cli("clean", "--yes")
         assert (result.exit_code, result.stderr) == (0, "")
         (line,) = result.stdout.splitlines()
         assert line.split()[:4] == [lost_id, "pipeline", "✗", "FAILED"]
@@ -166,6 +166,27 @@ class TestClean:
         assert ", which drove it, is gone" in result.stdout
         assert look(url).pipeline_run(lost_id).driver_lost
 
+    def test_where_nobody_can_be_asked_it_does_nothing(
+        self, sematic_cli: Cli, lost_id: str, url: str
+    ) -> None:
+        result = sematic_cli("clean")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == (
+            "Error: 1 pipeline run would be ended, and could not be resumed any more. To do it: "
+            "sematic clean --yes. To list them: sematic clean --dry-run\n"
+        )
+        assert look(url).pipeline_run(lost_id).driver_lost
+
+    @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)])
+    def test_at_a_terminal_it_asks(self, lost_id: str, url: str, answer: str, code: int) -> None:
+        terminal = at_a_terminal("clean")
+        terminal.wait_for("End 1 pipeline run? What is ended cannot be resumed. [y/N]")
+        assert terminal.screen.lines[0].startswith(f"{lost_id[:8]}  pipeline  ! DRIVER LOST")
+        terminal.type(answer)
+        assert terminal.wait() == code
+        assert look(url).pipeline_run(lost_id).driver_lost is bool(code)
+        assert (terminal.screen.lines[-1] == "Aborted!") is bool(code)
+
     def test_nothing_to_do(self, sematic_cli: Cli, complete_id: str) -> None:
         result = sematic_cli("clean")
         assert (result.exit_code, result.stdout) == (0, "")
@@ -176,7 +197,7 @@ class TestClean:
     ) -> None:
         driver.kill()
         execute(url, f"UPDATE events SET kind = 'Teleported' WHERE root_id = '{driver.run_id}'")
-        result = sematic_cli("clean")
+        result = sematic_cli("clean", "-y")
         assert result.exit_code == 1
         assert f"Pipeline run {driver.run_id} could not be ended: " in result.stderr
         assert look(url).pipeline_run(lost_id).status is PipelineRunStatus.FAILED
