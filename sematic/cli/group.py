@@ -2,7 +2,10 @@
 
 import importlib
 import logging
+import os
+import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -28,6 +31,17 @@ _COMMANDS = {
 class _LazyGroup(click.Group):
     """Imports a command's module when the command is needed, and words errors for people."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if not _is_of_output(error):
+                raise
+            _give_output_up()
+            with suppress(OSError):  # standard error may be the same file
+                click.ClickException(f"The output cannot be written: {error.strerror}").show()
+            sys.exit(1)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -45,6 +59,21 @@ class _LazyGroup(click.Group):
             if ctx.params["verbose"]:
                 traceback.print_exc()
             raise click.ClickException(str(error)) from error
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether click was writing, and nothing else, when this was raised."""
+    last = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        last = frame.f_globals.get("__name__")
+    return last == click.utils.__name__
+
+
+def _give_output_up() -> None:
+    """Let Python have nothing more to write when it ends: it would fail once more."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 @click.group(

@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -152,3 +153,42 @@ print([name for name in heavy if name in sys.modules])
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("unbuffered", [[], ["-u"]], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("command", ["--help", "runs", "runs --json", "show", "logs", "version"])
+def test_output_that_cannot_be_written(
+    complete_id: str, command: str, unbuffered: list[str]
+) -> None:
+    arguments = [*command.split(), *[complete_id] * (command in ("show", "logs"))]
+    with open("/dev/full", "w") as full:
+        done = call_cli(*arguments, python=unbuffered, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "Error: The output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["--help", "runs", "show", "logs"])
+def test_a_reader_that_has_gone_is_no_error(complete_id: str, command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    arguments = [command, *[complete_id] * (command in ("show", "logs"))]
+    done = call_cli(*arguments, stdout=write)
+    os.close(write)
+    assert done.stderr == ""
+
+
+def call_cli(
+    *arguments: str, stdout: Any, python: Sequence[str] = ()
+) -> "subprocess.CompletedProcess[str]":
+    """A process of its own, as a shell starts it."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("PYTHONUNBUFFERED", None)
+    program = "from sematic.cli import main; main(prog_name='sematic')"
+    return subprocess.run(
+        [sys.executable, *python, "-c", program, *arguments],
+        env=environment,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
