@@ -15,6 +15,8 @@ from sematic.run_processes import end_processes
 _INTERRUPTED = ErrorRecord(
     type="sematic.errors.CancellationError", message="The call was interrupted."
 )
+# Until a handler is called at the latest, where the signal came at an unlucky moment.
+_SECONDS_TO_SEE_SIGNALS = 0.5
 
 
 class InlineExecutor:
@@ -63,13 +65,22 @@ class InlineExecutor:
         """
         try:
             with self._interruption.in_this_thread():
-                while not self.left and (item := self._queue.get()) is not None:
+                while not self.left and (item := self._next()) is not None:
                     self._work_on(*item)
         finally:
             if self.left:
                 self._take_back_all()
         if self.left:
             raise KeyboardInterrupt
+
+    def _next(self) -> tuple[StartCall, Callable[[Event], None]] | None:
+        # A signal that comes just before the wait begins does not end it: its handler, if it is
+        # Python's, would be called when the next call comes, and that may depend on it.
+        while True:
+            try:
+                return self._queue.get(timeout=_SECONDS_TO_SEE_SIGNALS)
+            except queue.Empty:
+                pass
 
     def _work_on(self, start: StartCall, report: Callable[[Event], None]) -> None:
         try:

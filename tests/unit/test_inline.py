@@ -2,8 +2,10 @@
 in tests/contract."""
 
 import contextlib
+import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -223,3 +225,30 @@ def test_leaving_where_nothing_executes(executor) -> None:
     executor.leave(sys._getframe())
     with pytest.raises(KeyboardInterrupt):
         executor.work()
+
+
+def test_a_signal_that_does_not_end_the_wait_is_seen(executor) -> None:
+    """As one that comes between Python's last look at signals and the wait: here its system-level
+    handler runs in another thread, so that the waiting one is not woken."""
+    waited: list[float] = []
+
+    def handle(number: int, frame: object) -> None:
+        waited.append(time.monotonic() - began)
+        executor.close()
+
+    def send() -> None:
+        time.sleep(0.1)  # it waits by now
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    rescue = threading.Timer(WAIT, executor.close)
+    rescue.start()
+    try:
+        began = time.monotonic()
+        threading.Thread(target=send).start()
+        executor.work()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        rescue.cancel()
+    assert waited
+    assert waited[0] < WAIT / 2
