@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sematic.processes import load_psutil, working_directory
-from sematic.ray_backend.session_directory import SessionDirectory, create_session_directory
+from sematic.ray_backend.session_directory import (
+    SESSION,
+    SessionDirectory,
+    create_session_directory,
+    end_processes_of,
+)
 from sematic.run_context import ROOT_ID, RUN_ID
 
 # Set while our own Ray starts; its processes inherit them. What the user has set stays.
@@ -90,6 +95,7 @@ class RaySession:
         _end(self._processes)
         _forget_token(ray._raylet)
         if self._directory is not None:
+            _end_strays(self._directory.path)
             self._directory.remove()
         if not self._had_faulthandler:
             faulthandler.disable()
@@ -114,7 +120,7 @@ class RaySession:
         # to the user's home, which may be read-only.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         _forget_token(ray._raylet)
-        with _small(ray):
+        with _small(ray, self._directory.path):
             ray.init(
                 address="local",
                 include_dashboard=False,
@@ -175,8 +181,11 @@ _WITHOUT_DASHBOARD = (
 
 
 @contextmanager
-def _small(ray: Any) -> Iterator[None]:
-    """Let Ray start without what nobody here needs: half of its processes, half of the time."""
+def _small(ray: Any, directory: Path) -> Iterator[None]:
+    """Let Ray start without what nobody here needs: half of its processes, half of the time.
+
+    Its processes have ``directory`` in their environment.
+    """
     original = ray._private.parameter.RayParams
 
     def build_params(*args: Any, **options: Any) -> Any:
@@ -188,7 +197,7 @@ def _small(ray: Any) -> Iterator[None]:
     def start_as_nobodys(*args: Any, env: dict[str, str], **options: Any) -> Any:
         # An inline function may be executing: that does not make them its own.
         environment = {n: value for n, value in env.items() if n not in (RUN_ID, ROOT_ID)}
-        return start(*args, env=environment, **options)
+        return start(*args, env={**environment, SESSION: str(directory)}, **options)
 
     params = ("_private.parameter", "RayParams", build_params)
     popen = ("_private.services", "ConsolePopen", start_as_nobodys)
@@ -236,6 +245,11 @@ def _end(processes: list[Any]) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(alive, timeout=_SECONDS_TO_DIE)
+
+
+def _end_strays(directory: Path) -> None:
+    """End what is left of a Ray that came up in part only, or died: its agents, for a minute."""
+    end_processes_of(directory, grace=_SECONDS_TO_END)
 
 
 def _forget_token(raylet: Any) -> None:

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from sematic.processes import end_all, load_psutil
+from sematic.run_context import RUN_ID
 
 _PREFIX = "sematic-ray-"
 _LOCK = "lock"
+SESSION = "SEMATIC_RAY_SESSION"
+"""The directory of the Ray of our own that a process belongs to, in its environment."""
+_FUNCTIONS = f"{RUN_ID}=".encode()
 # A socket's path has at most 103 bytes (macOS), and Ray needs some 66 below this directory.
 _LONGEST_BASE = 16
 # A directory this young may not have its lock yet.
@@ -80,26 +84,51 @@ def _remove_if_abandoned(path: Path, *, age: float) -> None:
         return
     with open(path / _LOCK, "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its process lives
-        if next(_users(path), None) is not None:
-            end_all(lambda: _find_users(path), grace=0.0)
+        end_processes_of(path, grace=0.0)
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _find_users(directory: Path) -> list[Any]:
+def end_processes_of(directory: Path, *, grace: float) -> None:
+    """End Ray's processes that belong to a directory; ``grace`` seconds after SIGTERM at last."""
+    if next(find_processes(directory), None) is not None:  # else without psutil
+        end_all(lambda: _load_processes(directory), grace=grace)
+
+
+def _load_processes(directory: Path) -> list[Any]:
     psutil, found = load_psutil(), []
-    for pid in _users(directory):
+    for pid in find_processes(directory):
         with suppress(psutil.Error):  # it has ended
             found.append(psutil.Process(pid))
     return found
 
 
-def _users(directory: Path) -> Iterator[int]:
-    """Ray's processes that have files of a directory open, by what Linux tells in /proc."""
+def find_processes(directory: Path) -> Iterator[int]:
+    """Ray's processes that belong to a directory, whoever their parent is by now.
+
+    By what Linux tells in /proc: those that were started for it, and those that have its files
+    open. What functions have started is not Ray's.
+    """
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is another user's
-            program = (process / "cmdline").read_bytes().partition(b"\0")[0]
-            if not program.startswith(b"ray::") and b"/ray/" not in program:
+            if process.name == str(os.getpid()):
                 continue
-            links = (os.readlink(entry.path) for entry in os.scandir(process / "fd"))
-            if any(link.startswith(f"{directory}/") for link in links):
+            if _was_started_for(directory, process) or _uses(directory, process):
                 yield int(process.name)
+
+
+def _was_started_for(directory: Path, process: Path) -> bool:
+    environment = (process / "environ").read_bytes().split(b"\0")
+    if os.fsencode(f"{SESSION}={directory}") not in environment:
+        return False
+    # Until it gives itself a name, an agent is a Python that executes a file of Ray's.
+    command = (process / "cmdline").read_bytes()
+    is_rays = command.startswith(b"ray::") or b"/ray/" in command
+    return is_rays and not any(entry.startswith(_FUNCTIONS) for entry in environment)
+
+
+def _uses(directory: Path, process: Path) -> bool:
+    program = (process / "cmdline").read_bytes().partition(b"\0")[0]
+    if not program.startswith(b"ray::") and b"/ray/core/" not in program:
+        return False
+    links = (os.readlink(entry.path) for entry in os.scandir(process / "fd"))
+    return any(link.startswith(f"{directory}/") for link in links)

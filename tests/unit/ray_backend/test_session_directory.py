@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from sematic.ray_backend.session_directory import (
+    SESSION,
     create_session_directory,
+    find_processes,
     remove_abandoned_sessions,
 )
 
@@ -90,3 +92,28 @@ def test_the_agents_of_a_killed_process_are_ended(base: Path, title: str, is_ray
     finally:
         agent.kill()
         agent.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("title", "environment", "is_found"),
+    [
+        ("ray::RuntimeEnvAgent", {SESSION: "/tmp/a"}, True),
+        ("/lib/ray/dashboard/agent.py", {SESSION: "/tmp/a"}, True),
+        ("ray::RuntimeEnvAgent", {SESSION: "/tmp/b"}, False),  # of another Ray
+        ("ray::RuntimeEnvAgent", {}, False),
+        ("tail", {SESSION: "/tmp/a"}, False),  # started by a task
+        ("/home/ray/tail", {SESSION: "/tmp/a", "SEMATIC_RUN_ID": "1"}, False),
+    ],
+)
+def test_rays_processes_are_known_by_their_environment(
+    title: str, environment: dict[str, str], is_found: bool
+) -> None:
+    process = subprocess.Popen([title, "60"], executable="/bin/sleep", env=environment)
+    while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
+        time.sleep(0.01)  # the system has not written it yet
+    try:
+        assert (process.pid in find_processes(Path("/tmp/a"))) == is_found
+    finally:
+        process.kill()
+        process.wait()
