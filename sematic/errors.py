@@ -27,7 +27,8 @@
     │   ├── IllegalStateTransitionError (ValueError)
     │   └── UnknownSchemaError                written by a newer version of sematic
     ├── NotFoundError (LookupError)           no run or artifact has this id
-    └── SettingsError (ValueError)            a setting is missing, unknown or malformed
+    ├── SettingsError (ValueError)            a setting is missing, unknown or malformed
+    └── SnowflakeError                        Snowflake does not answer, or refuses
 
 The builtin in brackets is a second base: ``except TypeError`` keeps working.
 """
@@ -157,3 +158,7 @@ class NotFoundError(SematicError, LookupError):
 
 class SettingsError(SematicError, ValueError):
     """A setting is missing, unknown or malformed."""
+
+
+class SnowflakeError(SematicError):
+    """A table cannot be read from Snowflake; the text has the connector's reason."""

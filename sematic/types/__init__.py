@@ -11,9 +11,30 @@ if TYPE_CHECKING:
     from sematic.types.casting import cast, caster
     from sematic.types.descriptors import describe_type
     from sematic.types.forms import Unchecked
+    from sematic.types.hugging_face import (
+        HuggingFaceDatasetReference,
+        HuggingFaceModelReference,
+        HuggingFaceReference,
+        HuggingFaceStoredModel,
+    )
+    from sematic.types.images import Image
+    from sematic.types.links import Link
     from sematic.types.names import canonical_module, qualified_name
+    from sematic.types.prompts import PromptResponse
+    from sematic.types.s3 import S3Bucket, S3Location
+    from sematic.types.snowflake import SnowflakeTable
 
 _HOMES = {
+    "HuggingFaceDatasetReference": "sematic.types.hugging_face",
+    "HuggingFaceModelReference": "sematic.types.hugging_face",
+    "HuggingFaceReference": "sematic.types.hugging_face",
+    "HuggingFaceStoredModel": "sematic.types.hugging_face",
+    "Image": "sematic.types.images",
+    "Link": "sematic.types.links",
+    "PromptResponse": "sematic.types.prompts",
+    "S3Bucket": "sematic.types.s3",
+    "S3Location": "sematic.types.s3",
+    "SnowflakeTable": "sematic.types.snowflake",
     "Unchecked": "sematic.types.forms",
     "can_cast_type": "sematic.types.assignability",
     "canonical_module": "sematic.types.names",
@@ -24,6 +45,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "HuggingFaceDatasetReference",
+    "HuggingFaceModelReference",
+    "HuggingFaceReference",
+    "HuggingFaceStoredModel",
+    "Image",
+    "Link",
+    "PromptResponse",
+    "S3Bucket",
+    "S3Location",
+    "SnowflakeTable",
     "Unchecked",
     "can_cast_type",
     "canonical_module",

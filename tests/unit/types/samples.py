@@ -32,7 +32,10 @@ from typing import (
     Union,
 )
 
+import pydantic
 from hypothesis import strategies as st
+
+from sematic.types import Link, S3Bucket, S3Location
 
 T = TypeVar("T")
 
@@ -132,6 +135,15 @@ class Box(Generic[T]):
     item: T
 
 
+class Model(pydantic.BaseModel):
+    rate: float
+    names: List[str] = []
+
+
+class SubModel(Model):
+    extra: int = 0
+
+
 UserId = NewType("UserId", int)
 
 
@@ -193,6 +205,11 @@ LEAVES = [
     Sample(Narrow, st.builds(Narrow, _floats)),
     Sample(Node, _nodes),
     Sample(WideNode, st.builds(WideNode, _floats, st.just(()))),
+    Sample(Model, st.builds(Model, rate=_floats, names=st.just(["a"]))),
+    Sample(SubModel, st.builds(SubModel, rate=_floats, extra=st.integers(-9, 9))),
+    Sample(Link, st.builds(Link, _names, st.just("https://a.b/c"))),
+    Sample(S3Bucket, st.builds(S3Bucket, _names, st.none() | _names)),
+    Sample(S3Location, st.builds(S3Location, st.builds(S3Bucket, _names), _names)),
     Sample(UserId, _integers),
     Sample(Annotated[int, "metadata"], _integers),
     Sample(Literal["r", 1], st.sampled_from(["r", 1])),
