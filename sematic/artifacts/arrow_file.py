@@ -14,6 +14,11 @@ _FORMAT = 1
 # What is shorter is gathered, so that a file of many small parts takes few system calls.
 _GATHER_BELOW = 64 * 1024
 
+_FLAT = (
+    *(pa.types.is_primitive, pa.types.is_decimal, pa.types.is_fixed_size_binary),
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary),
+)
+
 BLOB_SCHEMA = pa.schema([pa.field("data", pa.large_binary(), nullable=False)])
 """The schema of files of bytes: one column, and one row in each record batch."""
 
@@ -24,6 +29,38 @@ def build_blob(data: Any) -> pa.RecordBatch:
     offsets = pa.py_buffer(array("q", [0, content.size]))
     column = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, content])
     return pa.RecordBatch.from_arrays([column], schema=BLOB_SCHEMA)
+
+
+def canonical_batches(table: pa.Table) -> list[pa.RecordBatch]:
+    """The record batches of a table, such that those of equal columns have the same bytes.
+
+    What is behind the last bit of a bitmap may be anything; here it is zeros. Only bitmaps that
+    need it are copied, and only columns of scalars are looked at.
+    """
+    return [
+        pa.RecordBatch.from_arrays(list(map(_cut_bitmaps, batch.columns)), schema=table.schema)
+        for batch in table.to_batches()
+    ]
+
+
+def _cut_bitmaps(column: pa.Array) -> pa.Array:
+    used = len(column) % 8
+    if column.offset or not used or not any(is_such(column.type) for is_such in _FLAT):
+        return column  # of slices, Arrow writes a bitmap of their own
+    buffers = column.buffers()
+    bitmaps = (0, 1) if pa.types.is_boolean(column.type) else (0,)
+    for index in bitmaps:
+        if buffers[index] is not None:
+            buffers[index] = _cut_bitmap(buffers[index], len(column) // 8, (1 << used) - 1)
+    return pa.Array.from_buffers(column.type, len(column), buffers, column.null_count)
+
+
+def _cut_bitmap(bitmap: pa.Buffer, last: int, mask: int) -> pa.Buffer:
+    if memoryview(bitmap)[last] & ~mask == 0:
+        return bitmap
+    copied = bytearray(memoryview(bitmap)[: last + 1])
+    copied[last] &= mask
+    return pa.py_buffer(copied)
 
 
 def build_segments(

@@ -17,11 +17,19 @@ _MODULES = {
     "sequence": "sequences",
     "array": "arrays",
     "frame": "frames",
+    "polars": "polars_frames",
+    "table": "tables",
     "figure": "figures",
     "pickle": "pickles",
 }
 # By the top-level package of a class or of one of its bases.
-_LIBRARIES = {"numpy": "array", "pandas": "frame", "matplotlib": "figure"}
+_LIBRARIES = {
+    "numpy": "array",
+    "pandas": "frame",
+    "polars": "polars",
+    "pyarrow": "table",
+    "matplotlib": "figure",
+}
 
 ANYTHING = "pickle"
 """The codec that takes what no other one takes."""
