@@ -7,20 +7,33 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from sematic.calls import ArtifactRef
-from sematic.function import Function
+from sematic.function import NO_SOURCE, Function
+
+_NAMELESS = "__main__."
 
 
 def cache_key(
-    function: Function[..., object], inputs: Mapping[str, ArtifactRef], namespace: str
-) -> str:
+    function: Function[..., object],
+    inputs: Mapping[str, ArtifactRef],
+    namespace: str,
+    version: str | None = None,
+) -> str | None:
     """The name under which an output is shared: the same on every machine, in every process.
 
-    Made of the function's path, its output type, the ids of its inputs and the namespace. The
-    code is not part of it; put the commit into the namespace where it should be.
+    Made of the function's path, its output type, the ids of its inputs, the namespace, and the
+    version where there is one. The code is not part of it, unless nothing else tells the function
+    from those of others: that of a notebook or a console, whose module has no name. ``None`` where
+    not even its code is known; then its output is not shared.
     """
     ids = {name: inputs[name].id for name in sorted(inputs)}
-    text = json.dumps([function.path, function.output_descriptor, ids])
-    return f"{hashlib.sha1(text.encode()).hexdigest()}_{namespace}"
+    parts: list[object] = [function.path, function.output_descriptor, ids]
+    if version is not None:
+        parts.append(version)
+    if function.path.startswith(_NAMELESS):
+        if function.source == NO_SOURCE:
+            return None
+        parts.append({"source": function.source_hash})
+    return f"{hashlib.sha1(json.dumps(parts).encode()).hexdigest()}_{namespace}"
 
 
 @dataclass(frozen=True, slots=True)

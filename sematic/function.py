@@ -27,6 +27,9 @@ R = TypeVar("R")
 pickling_by_value: ContextVar[bool] = ContextVar("sematic_pickling_by_value", default=False)
 """Set while code travels to a process that cannot import it; see :mod:`sematic.shipping`."""
 
+NO_SOURCE = "# Source code not available"
+"""In place of source code where there is none to be had."""
+
 _DOCS = "https://docs.sematic.dev/diving-deeper/future-algebra"
 
 
@@ -82,7 +85,7 @@ class Function(Generic[P, R]):
         try:
             return textwrap.dedent(inspect.getsource(self.func))
         except (OSError, TypeError):
-            return "# Source code not available"
+            return NO_SOURCE
 
     @functools.cached_property
     def source_hash(self) -> str:
@@ -197,6 +200,7 @@ def func(
     base_image_tag: str | None = ...,
     timeout_mins: int | None = ...,
     timeout_seconds: float | None = ...,
+    cache_version: str | int | None = ...,
 ) -> Callable[[Callable[P, R]], Function[P, R]]: ...
 def func(  # noqa: PLR0917 - the positions are those of the API
     func: Any = None,
@@ -208,6 +212,7 @@ def func(  # noqa: PLR0917 - the positions are those of the API
     timeout_mins: int | None = None,
     *,
     timeout_seconds: float | None = None,
+    cache_version: str | int | None = None,
 ) -> Any:
     """Make a function a unit of work that is tracked, and that runs where a runner says.
 
@@ -225,6 +230,8 @@ def func(  # noqa: PLR0917 - the positions are those of the API
         timeout_mins: an integer of at least 1; most minutes from when the call is handed to an
             executor until its output is known, nested calls included.
         timeout_seconds: the same in seconds, for fast functions and for tests.
+        cache_version: a text or a number to change when outputs that were cached before the code
+            changed are not to be reused any more. 1 and ``"1"`` are the same.
 
     Raises:
         InvalidFunctionError: the function cannot be a unit of work; the message says why.
@@ -238,6 +245,7 @@ def func(  # noqa: PLR0917 - the positions are those of the API
         "base_image_tag": base_image_tag,
         "timeout_mins": timeout_mins,
         "timeout_seconds": timeout_seconds,
+        "cache_version": cache_version,
     }
     if func is None:
         build_options("function", options)  # a wrong option fails at its own line

@@ -23,6 +23,7 @@ class CallOptions:
         retry: which failures are followed by another attempt.
         timeout_mins: most minutes from being scheduled to the output, nested calls included.
         timeout_seconds: the same in seconds; one of the two.
+        cache_version: of the code, as far as cached outputs depend on it.
         resource_requirements: what the call needs; standalone calls only.
         base_image_tag: which container image the call runs in, on a cluster.
     """
@@ -36,6 +37,7 @@ class CallOptions:
     resource_requirements: ResourceRequirements | None = None
     base_image_tag: str | None = None
     timeout_seconds: float | None = None
+    cache_version: str | None = None
 
     @property
     def limit_seconds(self) -> float | None:
@@ -188,6 +190,16 @@ def _check_image_tag(value: object) -> str | None:
     raise InvalidOptionError(f"Invalid `base_image_tag`, must be a non-empty string: {value!r}")
 
 
+def _check_cache_version(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise InvalidOptionError(
+        f"Invalid `cache_version`, must be a non-empty string or an integer: {value!r}"
+    )
+
+
 _CHECKS: dict[str, Callable[[object], object]] = {
     "name": _check_name,
     "standalone": _check_bool("standalone"),
@@ -198,6 +210,7 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "timeout_seconds": _check_timeout_seconds,
     "resource_requirements": _check_resources,
     "base_image_tag": _check_image_tag,
+    "cache_version": _check_cache_version,
 }
 
 

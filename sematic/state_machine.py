@@ -252,7 +252,11 @@ class PipelineState:
         if self._cache_namespace is None or not call.options.cache:
             self._enqueue(run)
             return
-        run.cache_key = cache_key(call.function, run.inputs or {}, self._cache_namespace)
+        version = call.options.cache_version
+        run.cache_key = cache_key(call.function, run.inputs or {}, self._cache_namespace, version)
+        if run.cache_key is None:
+            self._enqueue(run)
+            return
         ancestors = self._graph.ancestors(call.run_id)
         match self._cache.ask(call.run_id, run.cache_key, ancestors=ancestors):
             case CachedOutput() as found:

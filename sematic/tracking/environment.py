@@ -6,16 +6,15 @@ import platform
 import re
 import shlex
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from sematic.credentials import hide_all_credentials, hide_credentials
+from sematic.git_commands import run_git
 from sematic.processes import working_directory
 
-_GIT_SECONDS = 5.0
 _NAME = re.compile(r"^Name: *(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
@@ -44,9 +43,9 @@ def describe_surroundings() -> dict[str, Any]:
 def describe_git(directory: str) -> dict[str, Any] | None:
     """Commit, branch, remote and dirty state; ``None`` outside of a git repository."""
     # One question for three answers: starting git takes longer than a small pipeline.
-    status = _git(directory, "status", "--porcelain=v2", "--branch")
+    status = run_git(directory, "status", "--porcelain=v2", "--branch")
     if status is None:
-        commit = _git(directory, "rev-parse", "HEAD")  # at once, however large the repository
+        commit = run_git(directory, "rev-parse", "HEAD")  # at once, however large the repository
         return None if commit is None else {"commit": commit, "dirty": None}
     lines = status.splitlines()
     headers = dict(line.split(" ")[1:3] for line in lines if line.startswith("# "))
@@ -55,7 +54,7 @@ def describe_git(directory: str) -> dict[str, Any] | None:
     return {
         "commit": headers["branch.oid"],
         "branch": headers["branch.head"].replace("(detached)", "HEAD"),
-        "remote": hide_credentials(_git(directory, "remote", "get-url", "origin") or "") or None,
+        "remote": hide_credentials(run_git(directory, "remote", "get-url", "origin") or "") or None,
         "dirty": any(not line.startswith("# ") for line in lines),
     }
 
@@ -90,18 +89,6 @@ def _changed_at(place: str) -> float:
         return os.stat(place or os.curdir).st_mtime
     except OSError:
         return 0.0
-
-
-def _git(directory: str, *arguments: str) -> str | None:
-    """What git prints, ``None`` where there is no git, no repository or no answer in time."""
-    command = ["git", "--no-optional-locks", "-C", directory, *arguments]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _main_file() -> str | None:

@@ -46,6 +46,13 @@ WRONG = [
     ),
     ("base_image_tag", "", "Invalid `base_image_tag`, must be a non-empty string: ''"),
     ("base_image_tag", 3, "Invalid `base_image_tag`, must be a non-empty string: 3"),
+    ("cache_version", "", "Invalid `cache_version`, must be a non-empty string or an integer: ''"),
+    (
+        "cache_version",
+        1.5,
+        "Invalid `cache_version`, must be a non-empty string or an integer: 1.5",
+    ),
+    ("cache_version", True, "Invalid `cache_version`, must be a non-empty string or an integer"),
 ]
 WRONG_IN_SET = [
     *WRONG,
@@ -64,6 +71,7 @@ GOOD = {
     "timeout_mins": 5,
     "resource_requirements": RESOURCES,
     "base_image_tag": "gpu",
+    "cache_version": "2",
 }
 
 
@@ -291,3 +299,10 @@ def test_retries_for_an_exception_that_has_moved_are_those_of_the_function() -> 
 def test_options_are_frozen() -> None:
     with pytest.raises(AttributeError):
         build().cache = True  # type: ignore[misc]
+
+
+def test_a_cache_version_may_be_a_number() -> None:
+    for number in (0, 1):
+        recorded = options_to_json(build(cache_version=number))
+        assert recorded["cache_version"] == str(number)
+        assert options_from_json(recorded, build()).cache_version == str(number)

@@ -752,8 +752,10 @@ def test_calls_share_an_output_if_function_inputs_and_namespace_are_the_same() -
         cache_key(integer, one, "m"),
         cache_key(integer, {"x": artifact(2), "y": artifact(1)}, "n"),
         cache_key(integer, {"x": artifact(1)}, "n"),
+        cache_key(integer, one, "n", "1"),
+        cache_key(integer, one, "n", "2"),
     ]
-    assert len({cache_key(integer, one, "n"), *others}) == 5
+    assert len({cache_key(integer, one, "n"), *others}) == 7
 
 
 # --- runs taken over from an earlier pipeline run
