@@ -21,9 +21,11 @@ class Seed:
     """A run that a pipeline run takes over from an earlier one.
 
     Attributes:
-        state: RESOLVED with its output, RAN with what its output is made of, or CREATED.
+        state: RESOLVED with its output, RAN if its output is still to be made, or CREATED.
         inputs: the artifacts of its arguments, where it does not execute.
+        expansion: what its output is made of, if its function returned futures.
         original_run_id: the run that computed the output.
+        again: whether it is to execute even if the cache has its output.
     """
 
     call: Call
@@ -32,6 +34,7 @@ class Seed:
     output: ArtifactRef | None = None
     expansion: Input | None = None
     original_run_id: str | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

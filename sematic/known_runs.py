@@ -26,6 +26,7 @@ class KnownRun:
         expansion: what its output is made of while it is RAN.
         cache_key: under which its output is shared; ``None`` where it is not.
         original_run_id: the run that computed its output, where it was not computed anew.
+        again: whether it executes even if the cache has its output.
     """
 
     call: Call
@@ -37,6 +38,7 @@ class KnownRun:
     expansion: Input | None = None
     cache_key: str | None = None
     original_run_id: str | None = None
+    again: bool = False
 
     def retries(self, error: ErrorRecord) -> bool:
         """Whether another attempt follows the last failure, which is ``error``."""
@@ -79,7 +81,7 @@ class KnownRuns(dict[str, KnownRun]):
     def sow(self, seed: Seed, at: float) -> KnownRun:
         """A run that is taken over from an earlier pipeline run, in the state it had there."""
         run = self.create(seed.call, at)
-        run.original_run_id = seed.original_run_id
+        run.original_run_id, run.again = seed.original_run_id, seed.again
         if seed.state is RunState.RESOLVED:
             run.output = seed.output
             self.move(run, RunState.RESOLVED, at, inputs=seed.inputs, output=seed.output)

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
@@ -50,6 +50,7 @@ class CallOptions:
 
 
 _FIELDS = tuple(field.name for field in fields(CallOptions))
+_DEFAULTS = {field.name: field.default for field in fields(CallOptions)}
 
 
 def build_options(name: str, values: Mapping[str, object]) -> CallOptions:
@@ -101,11 +102,19 @@ def options_to_json(options: CallOptions) -> dict[str, object]:
     return changed
 
 
+def differing_options(options: CallOptions, base: CallOptions) -> list[str]:
+    """The names of the options that are not those of ``base``."""
+    if options is base or options == base:
+        return []
+    return [name for name in _FIELDS if getattr(options, name) != getattr(base, name)]
+
+
 def options_from_json(
     data: Mapping[str, Any],
     current: CallOptions,
     *,
     class_of: Callable[[str], type] | None = None,
+    names: Collection[str] | None = None,
 ) -> CallOptions:
     """Options that were recorded, with code (exception types) from ``current`` where it moved.
 
@@ -113,15 +122,20 @@ def options_from_json(
         data: what :func:`options_to_json` gave.
         current: the options that the function has now.
         class_of: finds an exception type by its path; imports it unless told otherwise.
+        names: the options to take from ``data``, the others being those of ``current``; ``None``
+            for all of them.
     """
-    values = dict(data)
-    if "retry" in values:
+    if names is None:
+        values, base = dict(data), CallOptions(name=current.name)
+    else:
+        values, base = {name: data.get(name, _DEFAULTS[name]) for name in names}, current
+    if values.get("retry"):
         recorded = _retry_from_json(values["retry"], class_of or locate_class)
         values["retry"] = recorded or current.retry
-    if "resource_requirements" in values:
+    if values.get("resource_requirements"):
         requirements = values["resource_requirements"]
         values["resource_requirements"] = ResourceRequirements.from_json(requirements)
-    return change_options(CallOptions(name=current.name), values)
+    return change_options(base, values)
 
 
 def _check_name(value: object) -> str:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeAlias
 
 from sematic.calls import ArtifactRef, Call, Expression, Input, OutputOf, Step, dependencies
-from sematic.errors import InvalidOptionError
+from sematic.errors import CastError, InvalidOptionError
 from sematic.events import Seed
 from sematic.states import RunState
+from sematic.wording import short_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,54 @@ class RecordedRun:
     original_run_id: str | None
 
 
+class Fate(Enum):
+    """What becomes of a recorded run when its pipeline run is rerun."""
+
+    REUSED = "reused"
+    """Its output is taken over."""
+    KEPT = "kept"
+    """It does not execute again, but what it is made of does: its output is made anew."""
+    EXECUTES = "executes"
+    """Its function executes again."""
+    ANEW = "called anew"
+    """It is nested in one that executes, which makes its own calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a recorded run, and why, in words."""
+
+    fate: Fate
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RerunPlan:
+    """How a pipeline run is rerun.
+
+    Attributes:
+        seeds: the runs that the new pipeline run starts with, in the order of their creation;
+            empty where everything executes again.
+        decisions: what becomes of each run of the earlier one, by its id.
+    """
+
+    seeds: tuple[Seed, ...]
+    decisions: Mapping[str, Decision]
+
+
+Bind: TypeAlias = Callable[[Call, Mapping[str, ArtifactRef]], Call]
+"""Gives a recorded call the arguments that its function takes now, given the outputs that they are
+made of as far as these are known. Raises CastError where they do not fit."""
+
+
 def plan_rerun(
-    recorded: Sequence[RecordedRun], run_id: str, *, root: Call, new_id: Callable[[], str]
-) -> tuple[Seed, ...]:
+    recorded: Sequence[RecordedRun],
+    run_id: str,
+    *,
+    root: Call,
+    new_id: Callable[[], str],
+    bind: Bind = lambda call, outputs: call,
+) -> RerunPlan:
     """The runs that a new pipeline run starts with.
 
     ``run_id`` executes again, and so does what is downstream of it or of one of its ancestors;
@@ -43,9 +91,7 @@ def plan_rerun(
         run_id: the one to start from.
         root: the root call of the new pipeline run.
         new_id: makes ids of runs.
-
-    Returns:
-        The new runs in the same order; empty where everything executes again.
+        bind: see :data:`Bind`.
 
     Raises:
         InvalidOptionError: it cannot start from this run; the text says why.
@@ -53,47 +99,74 @@ def plan_rerun(
     runs = {run.call.run_id: run for run in recorded}
     old_root = recorded[0].call
     _check_root(old_root, root, from_root=run_id == old_root.run_id)
+    decisions = _decide(recorded, runs, run_id)
     if run_id == old_root.run_id:
-        return ()
-    ancestors = set(_ancestors(runs, run_id))
-    again = _downstream(recorded, {run_id} | ancestors) | {run_id}
-    # What did not come to an end executes again too, and what was nested in it comes anew.
-    unfinished = {run.call.run_id for run in recorded if run.state is not RunState.RESOLVED}
-    anew = again | (unfinished - ancestors)
-    kept = [run for run in recorded if not anew.intersection(_ancestors(runs, run.call.run_id))]
+        return RerunPlan((), decisions)
+    _check_inputs(runs[run_id], runs)
+    kept = [run for run in recorded if decisions[run.call.run_id].fate is not Fate.ANEW]
     ids = {run.call.run_id: new_id() for run in kept}
     ids[old_root.run_id] = root.run_id
-    seeds = []
-    for run in kept:
+    outputs = {
+        id_: run.output
+        for id_, run in runs.items()
+        if decisions[id_].fate is Fate.REUSED and run.output is not None
+    }
+
+    def sow(run: RecordedRun) -> Seed:
         old_id = run.call.run_id
-        if old_id in anew:
-            _check_parameters(run.call, runs)
-        if old_id in again:
-            _check_inputs(run, runs, run_id)
-            seeds.append(Seed(_renamed(run.call, ids, root.run_id), RunState.CREATED))
-        elif old_id in ancestors:
-            assert run.expansion is not None
-            seeds.append(
-                Seed(
-                    _renamed(run.call, ids, root.run_id),
-                    RunState.RAN,
-                    inputs=run.inputs,
-                    expansion=_renamed_input(run.expansion, ids),
-                )
+        fate = decisions[old_id].fate
+        if fate is Fate.EXECUTES:
+            call = _rebound(run.call, runs, outputs, bind)
+            again = old_id == run_id
+            return Seed(_renamed(call, ids, root.run_id), RunState.CREATED, again=again)
+        if fate is Fate.KEPT and run.expansion is None:
+            raise InvalidOptionError(
+                f"Cannot start from {run_id}: it is not recorded what {run.call.function.path} "
+                f"returned, which it is nested in. Start from that one: {old_id}."
             )
+        call = _renamed(run.call, ids, root.run_id)
+        expansion = None if run.expansion is None else _renamed_input(run.expansion, ids)
+        if fate is Fate.KEPT:
+            return Seed(call, RunState.RAN, inputs=run.inputs, expansion=expansion)
+        return Seed(
+            call,
+            RunState.RESOLVED,
+            inputs=run.inputs,
+            output=run.output,
+            expansion=expansion,
+            original_run_id=run.original_run_id or old_id,
+        )
+
+    return RerunPlan(tuple(map(sow, kept)), decisions)
+
+
+def _decide(
+    recorded: Sequence[RecordedRun], runs: Mapping[str, RecordedRun], run_id: str
+) -> dict[str, Decision]:
+    ancestors = set(_ancestors(runs, run_id))
+    causes = _downstream(recorded, {run_id} | ancestors)
+    decisions: dict[str, Decision] = {}
+    for run in recorded:  # parents come before what is nested in them
+        id_, parent_id = run.call.run_id, run.call.parent_id
+        parent = decisions.get(parent_id or "")
+        if parent_id and parent and parent.fate in (Fate.EXECUTES, Fate.ANEW):
+            decision = Decision(Fate.ANEW, f"by {_name(runs[parent_id])}")
+        elif id_ == run_id:
+            decision = Decision(Fate.EXECUTES, "the rerun starts here")
+        elif id_ in ancestors:
+            decision = Decision(Fate.KEPT, "its calls stay, its output is made anew")
+        elif id_ in causes:
+            decision = Decision(Fate.EXECUTES, f"needs {_name(runs[causes[id_]])}")
         elif run.state is RunState.RESOLVED:
-            seeds.append(
-                Seed(
-                    _renamed(run.call, ids, root.run_id),
-                    RunState.RESOLVED,
-                    inputs=run.inputs,
-                    output=run.output,
-                    original_run_id=run.original_run_id or old_id,
-                )
-            )
-        else:  # it did not come to an end: it waits for its inputs, like anything new
-            seeds.append(Seed(_renamed(run.call, ids, root.run_id), RunState.CREATED))
-    return tuple(seeds)
+            decision = Decision(Fate.REUSED)
+        else:
+            decision = Decision(Fate.EXECUTES, f"was {run.state.value}")
+        decisions[id_] = decision
+    return decisions
+
+
+def _name(run: RecordedRun) -> str:
+    return f"{run.call.options.name} {short_id(run.call.run_id)}"
 
 
 def _check_root(old: Call, new: Call, *, from_root: bool) -> None:
@@ -115,20 +188,32 @@ def _check_root(old: Call, new: Call, *, from_root: bool) -> None:
             )
 
 
-def _check_parameters(call: Call, runs: Mapping[str, RecordedRun]) -> None:
-    """Refuse to execute a function with recorded arguments that it does not take any more."""
+def _rebound(
+    call: Call,
+    runs: Mapping[str, RecordedRun],
+    outputs: Mapping[str, ArtifactRef],
+    bind: Bind,
+) -> Call:
+    """A recorded call with the arguments that its function takes now."""
     parameters = call.function.__signature__.parameters
     needed = [name for name, found in parameters.items() if found.default is found.empty]
-    gone = [name for name in call.inputs if name not in parameters]
-    new = [name for name in needed if name not in call.inputs]
-    if call.parent_id is None or not (gone or new):
-        return
-    parent = runs[call.parent_id].call
-    changes = [f"{name!r} is gone" for name in gone] + [f"{name!r} is new" for name in new]
+    changes = [f"{name!r} is gone" for name in call.inputs if name not in parameters]
+    changes += [f"{name!r} is new" for name in needed if name not in call.inputs]
+    if not changes:
+        try:
+            return bind(call, outputs)
+        except CastError as error:
+            changes = [str(error)]
+    advice = ""
+    if call.parent_id is not None:
+        parent = runs[call.parent_id].call
+        advice = (
+            " Start from the run that calls it, so that it is called anew: "
+            f"rerun_from={parent.run_id!r} ({parent.function.path})."
+        )
     raise InvalidOptionError(
         f"The arguments of {call.function.path} have changed since it was recorded: "
-        f"{', '.join(changes)}. Start from the run that calls it, so that it is called anew: "
-        f"rerun_from={parent.run_id!r} ({parent.function.path})."
+        f"{', '.join(changes)}.{advice}"
     )
 
 
@@ -139,32 +224,31 @@ def _ancestors(runs: Mapping[str, RecordedRun], run_id: str) -> Iterable[str]:
         parent = runs[parent].call.parent_id
 
 
-def _downstream(recorded: Sequence[RecordedRun], sources: set[str]) -> set[str]:
-    """The calls that need the output of a source, directly or not."""
+def _downstream(recorded: Sequence[RecordedRun], sources: set[str]) -> dict[str, str]:
+    """The calls that need the output of a source, directly or not, and which one they need."""
     dependents: dict[str, list[str]] = {}
     for run in recorded:
         for value in run.call.inputs.values():
             for need in dependencies(value):
                 dependents.setdefault(need, []).append(run.call.run_id)
-    found: set[str] = set()
+    found: dict[str, str] = {}
     stack = list(sources)
     while stack:
-        for dependent in dependents.get(stack.pop(), ()):
+        need = stack.pop()
+        for dependent in dependents.get(need, ()):
             if dependent not in found:
-                found.add(dependent)
+                found[dependent] = need
                 stack.append(dependent)
     return found
 
 
-def _check_inputs(run: RecordedRun, runs: Mapping[str, RecordedRun], run_id: str) -> None:
-    if run.call.run_id != run_id:
-        return
+def _check_inputs(run: RecordedRun, runs: Mapping[str, RecordedRun]) -> None:
     for value in run.call.inputs.values():
         for need in dependencies(value):
             if runs[need].state is not RunState.RESOLVED:
                 raise InvalidOptionError(
-                    f"Cannot start from {run_id}: upstream runs did not succeed. Start from "
-                    f"{need} ({runs[need].call.function.path}) instead."
+                    f"Cannot start from {run.call.run_id}: upstream runs did not succeed. Start "
+                    f"from {need} ({runs[need].call.function.path}) instead."
                 )
 
 

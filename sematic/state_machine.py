@@ -223,7 +223,7 @@ class PipelineState:
         self._pass_outputs_on(at)
         for seed in seeds:
             run = self._runs[seed.call.run_id]
-            if seed.expansion is not None:
+            if seed.state is RunState.RAN and seed.expansion is not None:
                 self._wait_for_nested(run, seed.expansion, at)
             elif seed.state is RunState.CREATED:
                 self._admit(run, at)
@@ -249,7 +249,7 @@ class PipelineState:
     def _offer(self, run: KnownRun, at: float) -> None:
         """Its inputs are known: it is served from the cache, waits for its like, or is queued."""
         call = run.call
-        if self._cache_namespace is None or not call.options.cache:
+        if self._cache_namespace is None or not call.options.cache or run.again:
             self._enqueue(run)
             return
         version = call.options.cache_version

@@ -20,6 +20,7 @@ _COMMANDS = {
     "logs": "sematic.cli.logs:logs",
     "cancel": "sematic.cli.cancel:cancel",
     "resume": "sematic.cli.resume:resume",
+    "rerun": "sematic.cli.rerun:rerun",
     "clean": "sematic.cli.clean:clean",
     "artifact": "sematic.cli.artifact:artifact",
     "settings": "sematic.cli.settings:settings_group",

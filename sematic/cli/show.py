@@ -162,6 +162,7 @@ def _pipeline_header(view: _View, environment: Mapping[str, Any]) -> list[str]:
         ("directory", environment.get("directory")),
         ("git", _git(environment.get("git"))),
         ("with", _versions(run, environment)),
+        ("rerun from", environment.get("rerun_from")),
         *(_origin(root) for root in view.runs[:1]),
     ]
     headline = _headline(screen, run.shown_status, run.name, rest)

@@ -4,7 +4,7 @@ Nothing here is recursive: runs may be nested ten thousand deep.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sematic.tracking.views import RunRow
 
 _FEW_LINES = 100
-# How many siblings of one function and state are shown, and how many levels: the first that gives
+# How many siblings of one function and label are shown, and how many levels: the first that gives
 # few lines. A group that is only a little larger is shown whole.
 _LIMITS = ((10, 12), (5, 8), (3, 6), (2, 4))
 _SLACK = 2
@@ -43,9 +43,15 @@ class RunTree:
 
     Args:
         runs: of one pipeline run, in the order of their creation.
+        label: what is said of each; those of one function and label are summed up.
     """
 
-    def __init__(self, runs: Sequence["RunRow"]) -> None:
+    def __init__(
+        self,
+        runs: Sequence["RunRow"],
+        label: "Callable[[RunRow], str]" = lambda run: run.state.value,
+    ) -> None:
+        self._label = label
         self._children: dict[str, list[RunRow]] = {}
         for run in runs:
             if run.parent_id is not None:
@@ -98,17 +104,17 @@ class RunTree:
             return [f"... {format_count(below, 'more run')} nested in it"]
         if most is None or len(children) <= most + _SLACK:
             return list(children)
-        sizes = Counter((child.function_path, child.state) for child in children)
+        sizes = Counter((child.function_path, self._label(child)) for child in children)
         shown: Counter[object] = Counter()
         items: list[RunRow | str] = []
         for child in children:
-            group = (child.function_path, child.state)
+            group = (child.function_path, self._label(child))
             shown[group] += 1
             if sizes[group] <= most + _SLACK or shown[group] <= most:
                 items.append(child)
             elif shown[group] == most + 1:
                 function = child.function_path.rpartition(".")[2]
-                items.append(f"... {sizes[group] - most:,} more {function}: {child.state.value}")
+                items.append(f"... {sizes[group] - most:,} more {function}: {group[1]}")
         return items
 
     def _count_below(self, run: "RunRow") -> int:

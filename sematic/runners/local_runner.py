@@ -1,19 +1,17 @@
 """LocalRunner: on this machine, tracked, standalone functions in parallel on local Ray."""
 
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sematic.artifacts.store import FileSystemStore
 from sematic.caching import CacheNamespace, determine_cache_namespace
-from sematic.calls import Call
 from sematic.engine import Engine
-from sematic.errors import InvalidOptionError, NotFoundError, RecordError
-from sematic.events import OnFailure, Seed
+from sematic.errors import InvalidOptionError, RecordError
+from sematic.events import OnFailure
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.ids import check_id
@@ -23,18 +21,19 @@ from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
 from sematic.ray_backend.tracker_actor import move_to_actor
-from sematic.rerun import plan_rerun
 from sematic.runners.progress import progress_display
 from sematic.runners.resuming import Resumption, find_resumption
 from sematic.runners.runner import Runner, run_future, steady_clock, system_clock
 from sematic.runners.telling import build_teller
 from sematic.settings import config_directory, load_settings
-from sematic.shipping import locate_function
 from sematic.tracking.environment import describe_command, describe_surroundings
 from sematic.tracking.settling import settle_broken
 from sematic.tracking.sql_tracker import SqlTracker
 from sematic.types.display import short_repr
 from sematic.version import __version__
+
+if TYPE_CHECKING:  # seldom needed
+    from sematic.runners.rerunning import Rerun
 
 _SURROUNDINGS_SECONDS = 10.0
 
@@ -103,9 +102,12 @@ class LocalRunner(Runner):
         call = build_root_call(root, store)
         if resumption is not None:
             resumption.check_root(call)
-        seeds = self._seeds(call, settings.database_url)
+        rerun = self._rerun(settings.database_url)
+        seeds = rerun.plan(call, store).seeds if rerun else ()
         namespace = determine_cache_namespace(self._cache_namespace, root, warn=tell)
         info = _describe(root, runner=type(self).__name__, cache_namespace=namespace)
+        if rerun is not None:
+            info.environment["rerun_from"] = rerun.run_id
         clock = steady_clock()
         with progress_display(self._progress or settings.progress, root) as progress:
             executor = RayExecutor(
@@ -167,21 +169,12 @@ class LocalRunner(Runner):
                 f"{names}."
             )
 
-    def _seeds(self, root: Call, url: str) -> tuple[Seed, ...]:
+    def _rerun(self, url: str) -> "Rerun | None":
         if self._rerun_from is None:
-            return ()
-        from sematic.tracking.queries import open_queries
-        from sematic.tracking.recorded_graph import read_recorded_runs
+            return None
+        from sematic.runners.rerunning import find_rerun
 
-        try:
-            run_id = open_queries(url).resolve_run_id(self._rerun_from)
-        except NotFoundError as error:
-            raise InvalidOptionError(
-                f"Cannot rerun from {self._rerun_from!r}: run cannot be found. {error} "
-                "`sematic runs` lists pipeline runs, `sematic show` their runs."
-            ) from error
-        recorded = read_recorded_runs(url, run_id, function_of=locate_function)
-        return plan_rerun(recorded, run_id, root=root, new_id=lambda: uuid.uuid4().hex)
+        return find_rerun(url, self._rerun_from)
 
 
 def _tell_of_changes(resumption: Resumption, tell: Callable[[str], None]) -> None:

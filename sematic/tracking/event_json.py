@@ -35,7 +35,7 @@ from sematic.events import (
     Seed,
     TimePassed,
 )
-from sematic.options import options_to_json
+from sematic.options import differing_options, options_to_json
 
 SCHEMA = 1
 """Version of this format; part of every pipeline run's first event."""
@@ -82,6 +82,7 @@ def _started(event: PipelineStarted) -> dict[str, Any]:
 
 def _seed(seed: Seed) -> dict[str, Any]:
     return {
+        **({"again": True} if seed.again else {}),
         "call": _call(seed.call),
         "state": seed.state.value,
         "inputs": None if seed.inputs is None else _named(seed.inputs),
@@ -116,7 +117,9 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _call(call: Call) -> dict[str, Any]:
+    changed = differing_options(call.options, call.function.options)
     return {
+        **({"set": changed} if changed else {}),
         "run_id": call.run_id,
         "parent_id": call.parent_id,
         "function": call.function.path,

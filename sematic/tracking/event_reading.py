@@ -1,7 +1,7 @@
 """Recorded events, read back: the inverse of :mod:`sematic.tracking.event_json`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sematic.calls import (
@@ -55,9 +55,18 @@ class EventReader:
     Args:
         artifacts: every artifact that the events name, by id.
         function_of: finds the functions; asked once for each.
+        current_options: whether calls have the options that their functions have now, but for
+            those that ``future.set`` gave them; else all that were recorded.
     """
 
-    def __init__(self, artifacts: Mapping[str, ArtifactRef], function_of: FunctionOf) -> None:
+    def __init__(
+        self,
+        artifacts: Mapping[str, ArtifactRef],
+        function_of: FunctionOf,
+        *,
+        current_options: bool = False,
+    ) -> None:
+        self._current_options = current_options
         self._root_id = ""
         self._artifacts = artifacts
         self._function_of = function_of
@@ -106,6 +115,7 @@ class EventReader:
             output=self._known_artifact(data["output"]),
             expansion=None if data["expansion"] is None else self._input(data["expansion"]),
             original_run_id=data["original_run_id"],
+            again=data.get("again", False),
         )
 
     def _inputs_evaluated(self, at: float, data: Data) -> InputsEvaluated:
@@ -141,15 +151,20 @@ class EventReader:
             data["parent_id"],
             function,
             {name: self._input(value) for name, value in data["inputs"].items()},
-            self._call_options(function, data["options"]),
+            self._call_options(function, data["options"], data.get("set", ())),
         )
 
-    def _call_options(self, function: Function[..., Any], data: Data) -> CallOptions:
+    def _call_options(
+        self, function: Function[..., Any], data: Data, changed: Sequence[str]
+    ) -> CallOptions:
+        names = changed if self._current_options else None
+        if names is not None and not names:
+            return function.options
         key = (function.path, repr(data))  # most calls of a function have the same
         options = self._options.get(key)
         if options is None:
             class_of = recorded_class if isinstance(function, RecordedFunction) else None
-            options = options_from_json(data, function.options, class_of=class_of)
+            options = options_from_json(data, function.options, class_of=class_of, names=names)
             self._options[key] = options
         return options
 

@@ -43,12 +43,17 @@ def read_history(url: str, root_id: str, *, function_of: FunctionOf) -> list[Eve
     return events
 
 
-def read_events(url: str, ask: Ask, root_id: str, *, function_of: FunctionOf) -> list[Event]:
-    """The same on a connection that is open; empty where nothing is recorded."""
+def read_events(
+    url: str, ask: Ask, root_id: str, *, function_of: FunctionOf, current_options: bool = False
+) -> list[Event]:
+    """The same on a connection that is open; empty where nothing is recorded.
+
+    For ``current_options`` see :class:`EventReader`.
+    """
     rows = list(ask(_EVENTS, [root_id]))
     ids = {found for *_, payload in rows for found in _ARTIFACT_ID.findall(payload)}
     artifacts = read_artifacts(url, ask, ids) if ids else {}
-    reader = EventReader(artifacts, function_of)
+    reader = EventReader(artifacts, function_of, current_options=current_options)
     return [reader.read_event(kind, at, payload, root_id) for kind, at, payload in rows]
 
 

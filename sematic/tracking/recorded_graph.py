@@ -1,6 +1,8 @@
 """A recorded pipeline run as calls again: what rerunning starts from."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from sematic.calls import ArtifactRef, Call, Expanded, Input
 from sematic.errors import NotFoundError
@@ -17,12 +19,15 @@ _INPUTS = (
     "SELECT i.run_id, i.name, i.artifact_id FROM run_inputs i JOIN runs r ON r.id = i.run_id "
     "WHERE r.root_id = ? AND i.artifact_id IS NOT NULL ORDER BY r.ordinal, i.position"
 )
+_START = "SELECT payload FROM events WHERE root_id = ? AND kind = 'PipelineStarted'"
 
 
 def read_recorded_runs(
     url: str, run_id: str, *, function_of: FunctionOf
 ) -> tuple[RecordedRun, ...]:
     """Every run of the pipeline run that ``run_id`` is of, in the order of their creation.
+
+    Calls have the options that their functions have now, and those that ``future.set`` gave them.
 
     Args:
         url: of the record.
@@ -39,7 +44,7 @@ def read_recorded_runs(
         root_id = _root_of(ask, run_id)
         rows = list(ask(_RUNS, [root_id]))
         inputs = list(ask(_INPUTS, [root_id]))
-        events = read_events(url, ask, root_id, function_of=function_of)
+        events = read_events(url, ask, root_id, function_of=function_of, current_options=True)
         ids = {row[2] for row in rows if row[2]} | {row[2] for row in inputs}
         artifacts = read_artifacts(url, ask, ids)
     calls = {call.run_id: call for call in _calls(events)}
@@ -58,6 +63,19 @@ def read_recorded_runs(
         )
         for id_, state, output_id, original_run_id in rows
     )
+
+
+def read_start(url: str, root_id: str) -> Mapping[str, Any]:
+    """The options that a pipeline run began with: ``max_parallelism`` and ``on_failure``.
+
+    Raises:
+        NotFoundError: nothing is recorded of it.
+    """
+    with reading(url) as ask:
+        for (payload,) in ask(_START, [root_id]):
+            data = json.loads(payload)
+            return {name: data[name] for name in ("max_parallelism", "on_failure")}
+    raise NotFoundError(f"Nothing is recorded of a pipeline run with the id '{root_id}'.")
 
 
 def _root_of(ask: Ask, run_id: str) -> str:

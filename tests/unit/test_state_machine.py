@@ -761,6 +761,26 @@ def test_calls_share_an_output_if_function_inputs_and_namespace_are_the_same() -
 # --- runs taken over from an earlier pipeline run
 
 
+def test_what_was_taken_over_may_be_made_of_others(pipeline: Pipeline) -> None:
+    seeds = (
+        Seed(call(ROOT), RAN, inputs={}, expansion=OutputOf("c")),
+        Seed(call("a"), RESOLVED, output=artifact("a"), expansion=OutputOf("b")),
+        Seed(call("b", parent="a"), RESOLVED, output=artifact("a")),
+        Seed(call("c", needs=["a"]), CREATED),
+    )
+    assert pipeline.start(seeds=seeds)[-1] == "start c #1"
+    assert pipeline.succeed("c")[-1] == "end COMPLETE"
+
+
+def test_a_seed_that_is_to_execute_again_does_not_ask_the_cache(pipeline: Pipeline) -> None:
+    seeds = (
+        Seed(call(ROOT), RAN, inputs={}, expansion=OutputOf("a")),
+        Seed(cached("a"), CREATED, again=True),
+    )
+    assert pipeline.start(seeds=seeds, cache_namespace="shared")[-1] == "start a #1"
+    assert pipeline.succeed("a")[-1] == "end COMPLETE"
+
+
 def test_seeds_go_on_where_they_leave_off(pipeline: Pipeline) -> None:
     seeds = (
         Seed(call(ROOT), RAN, inputs={}, expansion=OutputOf("b")),

@@ -25,6 +25,7 @@ COMMANDS = [
     "logs",
     "cancel",
     "resume",
+    "rerun",
     "clean",
     "artifact",
     "settings",

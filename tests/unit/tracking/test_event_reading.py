@@ -75,6 +75,7 @@ OPTIONS = CallOptions(
 SEEDS = (
     Seed(call(ROOT), RunState.RAN, inputs={"x": ONE}, expansion=list_of("a", "b")),
     Seed(call("a"), RunState.RESOLVED, inputs={}, output=TWO, original_run_id="old"),
+    Seed(call("b"), RunState.CREATED, again=True),
     Seed(call("b", needs=["a"], function=real), RunState.CREATED),
 )
 
