@@ -16,6 +16,7 @@ class RecordedPipeline:
     """A pipeline run that is recorded event by event, as its driver would.
 
     Attributes:
+        url: of the record.
         state: the machine of the driver.
         instructions: those of all events.
     """
@@ -29,6 +30,7 @@ class RecordedPipeline:
         about: Callable[[str], PipelineRunInfo] = info,
     ) -> None:
         self.root_id = root_id
+        self.url = url
         self.state = PipelineState()
         self.instructions: list[Instruction] = []
         self._tracker = SqlTracker(url, lease_seconds=lease_seconds)

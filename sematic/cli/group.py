@@ -18,6 +18,7 @@ _COMMANDS = {
     "runs": "sematic.cli.runs:runs",
     "show": "sematic.cli.show:show",
     "logs": "sematic.cli.logs:logs",
+    "why": "sematic.cli.why:why",
     "cancel": "sematic.cli.cancel:cancel",
     "resume": "sematic.cli.resume:resume",
     "rerun": "sematic.cli.rerun:rerun",

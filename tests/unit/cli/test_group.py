@@ -23,6 +23,7 @@ COMMANDS = [
     "runs",
     "show",
     "logs",
+    "why",
     "cancel",
     "resume",
     "rerun",
