@@ -16,7 +16,7 @@ from sematic.calls import (
 from sematic.containers import KNOWN
 from sematic.error_records import build_error_record
 from sematic.errors import FutureUseError, UnusedFutureError
-from sematic.expressions import Put, build_input, evaluate, put_once
+from sematic.expressions import Put, evaluate, put_once
 from sematic.forked_children import end_child
 from sematic.function import Function
 from sematic.future import Future, Operation, Selection
@@ -24,6 +24,7 @@ from sematic.hidden_futures import find_holder
 from sematic.nesting import holds_future, iter_nested
 from sematic.ports import ArtifactStore
 from sematic.run_context import ExecutingCall, SematicContext, executing
+from sematic.stored_values import build_argument, build_output, store_argument, store_output
 
 _UNGUARDED: AbstractContextManager[object] = nullcontext()
 
@@ -119,7 +120,7 @@ def evaluate_inputs(
             known[name] = value
         else:
             cast = call.function.cast_inputs({name: evaluate(value, outputs, store)})[name]
-            known[name] = store.put(cast, call.function.input_types[name])
+            known[name] = store_argument(call.function, name, cast, store.put)
     return known
 
 
@@ -128,7 +129,7 @@ def evaluate_output(
 ) -> ArtifactRef:
     """The artifact of the output of a call that returned futures."""
     value = call.function.cast_output(evaluate(output, outputs, store))
-    return store.put(value, call.function.output_type)
+    return store_output(call.function, value, store.put)
 
 
 def _build_outcome(
@@ -136,16 +137,16 @@ def _build_outcome(
 ) -> Outcome:
     created = current.created_futures
     if not created and not holds_future(value):
-        return Succeeded(store.put(value, call.function.output_type))
+        return Succeeded(store_output(call.function, value, store.put))
     reached = _reachable(value)
     # What threads made is this call's own if it is used; else it may well be somebody else's.
     created = created + [stray for stray in current.stray_futures if stray.id in reached]
     _refuse_foreign(reached.values(), created)
     _refuse_unused(created, reached, value, function=call.function)
     if not reached:
-        return Succeeded(store.put(value, call.function.output_type))
+        return Succeeded(store_output(call.function, value, store.put))
     put = put_once(store)
-    output = build_input(value, call.function.output_type, put)
+    output = build_output(call.function, value, put)
     calls = tuple(
         _build_call(future, root_id=call.root_id, parent_id=call.run_id, put=put)
         for future in created
@@ -154,8 +155,8 @@ def _build_outcome(
 
 
 def _build_call(future: Future, *, root_id: str, parent_id: str | None, put: Put) -> Call:
-    types = future.function.input_types
-    inputs = {n: build_input(value, types[n], put) for n, value in future.kwargs.items()}
+    function, kwargs = future.function, future.kwargs
+    inputs = {name: build_argument(function, name, kwargs[name], put) for name in kwargs}
     return Call(
         run_id=future.id,
         root_id=root_id,
