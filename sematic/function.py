@@ -137,9 +137,10 @@ class Function(Generic[P, R]):
         for name, value in arguments.items():
             try:
                 cast[name] = bind_value(value, self.input_types[name], self._casters[name])
-            except CastError as error:
+            except (CastError, RecursionError) as error:
                 raise CastError(
-                    f"Invalid input type for argument {name!r} when calling '{self!r}'. {error}"
+                    f"Invalid input type for argument {name!r} when calling '{self!r}'. "
+                    f"{_why_no_cast(value, error)}"
                 ) from None
         return cast
 
@@ -151,8 +152,9 @@ class Function(Generic[P, R]):
         """
         try:
             return bind_value(value, self.output_type, self._cast_output)
-        except CastError as error:
-            raise CastError(f"Invalid output type for '{self!r}'. {error}") from None
+        except (CastError, RecursionError) as error:
+            reason = _why_no_cast(value, error)
+            raise CastError(f"Invalid output type for '{self!r}'. {reason}") from None
 
     def state(self) -> dict[str, Any]:
         """Everything it is made of, to be pickled by value; see :mod:`sematic.shipping`."""
@@ -251,6 +253,12 @@ def func(  # noqa: PLR0917 - the positions are those of the API
         build_options("function", options)  # a wrong option fails at its own line
         return lambda decorated: Function(decorated, options)
     return Function(func, options)
+
+
+def _why_no_cast(value: object, error: Exception) -> str:
+    if isinstance(error, CastError):
+        return str(error)
+    return f"The {type(value).__name__} is nested too deeply, or contains itself."
 
 
 def _check_kind(func: object) -> None:

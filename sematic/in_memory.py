@@ -61,8 +61,10 @@ def _dump(value: Any) -> bytes:
     try:
         return bytes(cloudpickle.dumps(value))
     except Exception as error:
+        too_deep = isinstance(error.__cause__ or error, RecursionError)
+        why = "it is nested too deeply." if too_deep else error
         raise UnserializableValueError(
-            f"A value of type {type(value).__qualname__} cannot be stored: {error}"
+            f"A value of type {type(value).__qualname__} cannot be stored: {why}"
         ) from error
 
 

@@ -60,21 +60,40 @@ class _Mapping:
         self._cyclic: set[int] = set()  # containers that contain themselves
 
     def apply(self, value: Any) -> Any:
-        """The copy of one part."""
+        """The copy of the whole. Without recursion: values may be deep."""
+        results: list[Any] = []
+        stack: list[tuple[Any, list[Any], list[Any]]] = [(None, [value], results)]
+        while stack:
+            container, children, mapped = stack[-1]
+            if len(mapped) < len(children):
+                self._enter(children[len(mapped)], stack)
+                continue
+            stack.pop()
+            if stack:
+                stack[-1][2].append(self._leave(container, children, mapped))
+        return results[0]
+
+    def _enter(self, value: Any, stack: list[tuple[Any, list[Any], list[Any]]]) -> None:
+        """Add the copy of one part to those of the last container, or look into the part first."""
+        mapped = stack[-1][2]
         if type(value) in _ATOMS:
-            return value
-        if isinstance(value, self._leaf):
-            return self._replace(value)
-        if id(value) in self._done:
-            return self._done[id(value)][1]
-        if id(value) in self._open:  # no harm as long as there is no leaf in it
+            mapped.append(value)
+        elif isinstance(value, self._leaf):
+            mapped.append(self._replace(value))
+        elif id(value) in self._done:
+            mapped.append(self._done[id(value)][1])
+        elif id(value) in self._open:  # no harm as long as there is no leaf in it
             self._cyclic.add(id(value))
-            return value
-        children = parts(value)
-        if all(type(child) in _ATOMS for child in children):
-            return value
-        self._open.add(id(value))
-        mapped = [self.apply(child) for child in children]
+            mapped.append(value)
+        else:
+            children = parts(value)
+            if all(type(child) in _ATOMS for child in children):
+                mapped.append(value)
+                return
+            self._open.add(id(value))
+            stack.append((value, children, []))
+
+    def _leave(self, value: Any, children: list[Any], mapped: list[Any]) -> Any:
         self._open.discard(id(value))
         copied = value if _same(mapped, children) else self._copy(value, mapped)
         self._done[id(value)] = (value, copied)

@@ -255,3 +255,13 @@ def test_parts_and_back(f) -> None:
         assert with_ids(with_parts(value, parts(value))) == with_ids(value)
     assert parts({"a": 1, "b": 2}) == ["a", "b", 1, 2]
     assert parts("text") == parts(3) == parts(object()) == []
+
+
+def test_what_is_deep_is_walked_without_recursion(f) -> None:
+    value: Any = f
+    for _ in range(50_000):
+        value = [0, value]
+    copied = replaced(value)
+    for _ in range(50_000):
+        copied = copied[1]
+    assert copied == 1
