@@ -2,7 +2,7 @@
 
 import inspect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sematic.containers import field_names, parts, with_parts
@@ -13,6 +13,39 @@ from sematic.types.assignability import can_cast_type
 from sematic.types.casting import caster
 from sematic.types.forms import Kind, form_of
 from sematic.types.hints import member_types
+
+
+def bind_arguments(
+    name: str, signature: inspect.Signature, args: Sequence[object], kwargs: Mapping[str, object]
+) -> dict[str, object]:
+    """Arguments by name, in order, with the defaults of those that are left out.
+
+    Raises:
+        TypeError: they do not fit the signature; it begins with the function's name.
+    """
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        problem = str(error)
+        if problem == "too many positional arguments":
+            problem = f"got {problem}: {_describe_count(signature, len(args))}"
+        elif problem.startswith("multiple values"):
+            problem = f"got {problem}"
+        elif not problem.startswith(("missing", "got")):
+            problem = f"cannot be called like this: {problem}"
+        raise TypeError(f"{name}() {problem}") from None
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def _describe_count(signature: inspect.Signature, given: int) -> str:
+    """How many positional arguments a signature takes, and how many there are."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    positional = [each for each in signature.parameters.values() if each.kind in kinds]
+    most = len(positional)
+    least = sum(each.default is each.empty for each in positional)
+    taken = str(most) if least == most else f"from {least} to {most}"
+    return f"it takes {taken} but {given} {'was' if given == 1 else 'were'} given"
 
 
 def bind_value(value: object, type_: object, cast: Callable[[object], object]) -> object:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from sematic.binding import bind_value, fan_out_signature
+from sematic.binding import bind_arguments, bind_value, fan_out_signature
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import Future
 from sematic.options import build_options
@@ -111,9 +111,7 @@ class Function(Generic[P, R]):
         if not kwargs and len(args) == self._plain_arity:
             arguments: dict[str, object] = dict(zip(self._names, args, strict=True))
         else:
-            bound = self.__signature__.bind(*args, **kwargs)
-            bound.apply_defaults()
-            arguments = bound.arguments
+            arguments = bind_arguments(self.__name__, self.__signature__, args, kwargs)
         arguments = take_snapshots(self.cast_inputs(arguments))
         future = Future(self, arguments, options=self.options)
         note_created(future)

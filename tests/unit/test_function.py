@@ -148,17 +148,25 @@ def test_a_positional_only_argument_may_share_its_name() -> None:
         return a
 
     assert run(only(1)) == 1
-    with pytest.raises(TypeError, match="positional"):
+    with pytest.raises(TypeError, match=r"^only\(\) .*positional"):
         only(a=1)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: add(), "missing a required argument: 'a'"),
-        (lambda: add(1, 2, 3), "too many positional arguments"),
-        (lambda: add(1, zz=3), "got an unexpected keyword argument 'zz'"),
-        (lambda: add(1, a=1), "multiple values for argument 'a'"),
+        (lambda: add(), r"^add\(\) missing a required argument: 'a'$"),
+        (
+            lambda: add(1, 2, 3),
+            r"^add\(\) got too many positional arguments: it takes from 1 to 2 but 3 were given$",
+        ),
+        (
+            lambda: identity(1, 2),
+            r"^identity\(\) got too many positional arguments: it takes 1 but 2 were given$",
+        ),
+        (lambda: add(1, zz=3), r"^add\(\) got an unexpected keyword argument 'zz'$"),
+        (lambda: add(1, a=1), r"^add\(\) got multiple values for argument 'a'$"),
+        (lambda: add.map([1], 2, 3), r"^add\.map\(\) got too many positional arguments: it takes "),
     ],
 )
 def test_arguments_that_do_not_fit_the_signature(call, message: str) -> None:
