@@ -15,7 +15,7 @@ from sematic.events import OnFailure
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.ids import check_id
-from sematic.log_files import log_path
+from sematic.log_files import has_log, log_path
 from sematic.output_capture import PathOf, teed_streams
 from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
@@ -109,7 +109,8 @@ class LocalRunner(Runner):
         if rerun is not None:
             info.environment["rerun_from"] = rerun.run_id
         clock = steady_clock()
-        with progress_display(self._progress or settings.progress, root) as progress:
+        kind, has_output = self._progress or settings.progress, partial(has_log, logs, root.id)
+        with progress_display(kind, root, has_output) as progress:
             executor = RayExecutor(
                 store,
                 ray=LocalRay(self._ray_address, announce=progress.announce),

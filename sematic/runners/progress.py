@@ -56,14 +56,21 @@ class Progress(Protocol):
         """Keep the value of the pipeline run, to be shown at the end."""
 
 
+HasLog = Callable[[str], bool]
+"""Whether a run of the pipeline run has printed anything."""
+
+
 @contextmanager
-def progress_display(kind: str, root: Future) -> Iterator[Progress]:
+def progress_display(
+    kind: str, root: Future, has_log: HasLog = lambda _: False
+) -> Iterator[Progress]:
     """Show the run of a root future while the block runs, and its outcome at the end.
 
     Args:
         kind: ``"auto"`` for a live display where standard error is a terminal, and plain lines
             elsewhere; ``"plain"`` for plain lines; ``"off"`` for nothing.
         root: what is run.
+        has_log: only then it is told how to read the log.
     """
     if kind == "off":
         yield _Silence()
@@ -73,11 +80,11 @@ def progress_display(kind: str, root: Future) -> Iterator[Progress]:
     try:
         if live and _can_draw(stream):
             with live_terminal(stream) as terminal:
-                shown = _LiveProgress(root, stream, terminal)
+                shown = _LiveProgress(root, stream, has_log, terminal=terminal)
                 with _showing(shown):
                     yield shown
         else:
-            lines = _PlainProgress(root, stream)
+            lines = _PlainProgress(root, stream, has_log)
             with _showing(lines):
                 yield lines
     finally:
@@ -122,9 +129,10 @@ class _Silence:
 class _ShownProgress:
     """Collects changes, and looks at them from a thread of its own."""
 
-    def __init__(self, root: Future, stream: TextIO) -> None:
+    def __init__(self, root: Future, stream: TextIO, has_log: HasLog) -> None:
         self.root = root
         self.stream = stream
+        self._has_log = has_log
         self.standing = Standing()
         self.started_at = time.time()
         self._changes: deque[Change] = deque()
@@ -243,7 +251,8 @@ class _ShownProgress:
                 why = one_line(f"{failure.name} failed: {_why(failure)}", room)
                 yield self.paint(why, "red")
             short = short_id(failure.run_id)
-            yield self.paint(f"sematic show {short}   sematic logs {short}", "bright_black")
+            logs = f"   sematic logs {short}" if self._has_log(failure.run_id) else ""
+            yield self.paint(f"sematic show {short}{logs}", "bright_black")
             return
         if standing.reason:
             yield one_line(standing.reason, room)
@@ -257,8 +266,8 @@ class _PlainProgress(_ShownProgress):
 
     shows_failures = True
 
-    def __init__(self, root: Future, stream: TextIO) -> None:
-        super().__init__(root, stream)
+    def __init__(self, root: Future, stream: TextIO, has_log: HasLog) -> None:
+        super().__init__(root, stream, has_log)
         self._told: Counter[str] = Counter()  # how often each reason
 
     def show_start(self) -> None:
@@ -293,8 +302,10 @@ class _LiveProgress(_ShownProgress):
 
     pause = _FRAME_SECONDS
 
-    def __init__(self, root: Future, stream: TextIO, terminal: LiveTerminal) -> None:
-        super().__init__(root, stream)
+    def __init__(
+        self, root: Future, stream: TextIO, has_log: HasLog, *, terminal: LiveTerminal
+    ) -> None:
+        super().__init__(root, stream, has_log)
         self._terminal = terminal
         self._colours = not os.environ.get("NO_COLOR")
 

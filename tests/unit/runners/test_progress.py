@@ -48,6 +48,14 @@ def fail(text: str) -> int:
 
 
 @sematic.func
+def prints_once_and_fails(marker: str) -> int:
+    if not Path(marker).exists():
+        Path(marker).touch()
+        print("about to fail")
+    raise ValueError("no luck")
+
+
+@sematic.func
 def parent() -> int:
     return add(fail("no luck\nat all"), 1)
 
@@ -272,7 +280,7 @@ except sematic.PipelineRunError as error:
         assert "FAILED in " in outcome
         assert counts == "  1 failed, 1 canceled, 1 nested failed"
         assert why == "  fail failed: ValueError: no luck"
-        assert how == f"  sematic show {run_id[:8]}   sematic logs {run_id[:8]}"
+        assert how == f"  sematic show {run_id[:8]}"
 
     def test_a_child_of_fork_can_print(self) -> None:
         terminal = Terminal(
@@ -318,12 +326,24 @@ class TestPlain:
         short = str(caught.value.run_id)[:8]
         lines = capfd.readouterr().err.splitlines()
         assert lines[1] == f"fail {short} failed: ValueError: no luck…"
-        assert lines[-1] == f"  sematic show {short}   sematic logs {short}"
+        assert lines[-1] == f"  sematic show {short}"
         assert sum("no luck" in line for line in lines) == 1
+
+    @pytest.mark.parametrize("retries", [0, 1])
+    def test_where_something_was_printed_it_is_told_how_to_read_it(
+        self, capfd: pytest.CaptureFixture[str], tmp_path: Path, retries: int
+    ) -> None:
+        """In whatever attempt."""
+        retry = sematic.RetrySettings(exceptions=(ValueError,), retries=retries)
+        with pytest.raises(sematic.PipelineRunError) as caught:
+            run(prints_once_and_fails(str(tmp_path / "marker")).set(retry=retry))
+        short = str(caught.value.run_id)[:8]
+        lines = capfd.readouterr().err.splitlines()
+        assert lines[-1] == f"  sematic show {short}   sematic logs {short}"
 
     def test_many_failures_for_one_reason(self) -> None:
         stream = io.StringIO()
-        progress = module._PlainProgress(parent(), stream)
+        progress = module._PlainProgress(parent(), stream, lambda _: False)
         full = ErrorRecord("sematic.errors.RecordFullError", "No space left.")
         failures = [Failure(f"{i:032x}", "f", full) for i in range(100)]
         progress.show_failures(failures[:50])
