@@ -70,7 +70,7 @@ def slow(seconds: float) -> int:
 _SOON = _START + "progress._QUICK_SECONDS = 0.02\n"
 
 
-def run(future: sematic.Future, progress: str = "auto") -> object:
+def run(future: sematic.Future, progress: str = "auto") -> Any:
     return sematic.LocalRunner(progress=progress).run(future)
 
 
@@ -369,12 +369,30 @@ class TestPlain:
     def test_heartbeat(
         self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "_HEARTBEAT_SECONDS", 0.3)
-        future = slow(0.8)
-        run(future)
-        beats = [line for line in capfd.readouterr().err.splitlines() if "running" in line]
-        assert 1 <= len(beats) <= 3
-        assert beats[0].startswith(f"slow {future.id[:8]}: 0/1 run done, 1 running, ")
+        pause = 0.3
+        monkeypatch.setattr(module, "_HEARTBEAT_SECONDS", pause)
+        monkeypatch.setattr(module, "_QUICK_SECONDS", 0.02)
+        monkeypatch.setattr(module._PlainProgress, "pause", 0.02)
+        beats: list[str] = []
+
+        def look() -> None:
+            beats.extend(x for x in capfd.readouterr().err.splitlines() if "running" in x)
+
+        @sematic.func
+        def busy() -> int:
+            look()
+            enough, deadline = len(beats) + 2, time.monotonic() + 30
+            while len(beats) < enough:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+                look()
+            return enough
+
+        future, began = busy(), time.monotonic()
+        enough = run(future)
+        look()
+        assert len(beats) <= (time.monotonic() - began) / pause
+        assert beats[enough - 1].startswith(f"busy {future.id[:8]}: 0/1 run done, 1 running, ")
 
     def test_on_a_terminal(self) -> None:
         terminal = Terminal(
