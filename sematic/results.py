@@ -8,6 +8,9 @@ from sematic.events import EndPipeline, PipelineAborted
 from sematic.ports import ArtifactStore
 from sematic.state_machine import PipelineState
 from sematic.states import PipelineRunStatus
+from sematic.wording import describe_error
+
+_ROOM = 500  # for the sentences of this package; all of a longer one is in the cause
 
 
 def take_result(
@@ -58,8 +61,7 @@ def _failure(end: EndPipeline, state: PipelineState) -> PipelineRunError:
     error = end.error
     assert error is not None and end.failed_run_id is not None
     function = state.function_of(end.failed_run_id)
-    kind = error.type.removeprefix("builtins.")
-    what = f"{kind}: {error.message}" if error.message else kind
+    what = describe_error(error.type, error.message, room=_ROOM)
     return PipelineRunError(
         f"The pipeline run failed due to previous errors!\n\n{function.path} failed with {what}",
         run_id=end.failed_run_id,

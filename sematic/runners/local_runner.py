@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sematic.artifacts.store import FileSystemStore
 from sematic.caching import CacheNamespace, determine_cache_namespace
 from sematic.engine import Engine
-from sematic.errors import InvalidOptionError, RecordError
+from sematic.errors import InvalidOptionError, RecordError, SematicError
 from sematic.events import OnFailure
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
@@ -90,7 +90,11 @@ class LocalRunner(Runner):
 
     def run(self, future: AbstractFuture) -> Any:
         """Run a pipeline and return its value; see :meth:`sematic.Runner.run`."""
-        return run_future(future, self._execute)
+        try:
+            return run_future(future, self._execute)
+        except SematicError as error:
+            error.__traceback__ = None  # its way through this package tells users nothing
+            raise error
 
     def _execute(self, root: Future) -> Any:
         settings, tell = load_settings(), build_teller()

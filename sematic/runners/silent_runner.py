@@ -3,6 +3,7 @@
 from typing import Any
 
 from sematic.engine import Engine
+from sematic.errors import SematicError
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.in_memory import ForgetfulTracker, MemoryStore
@@ -19,7 +20,11 @@ class SilentRunner(Runner):
 
     def run(self, future: AbstractFuture) -> Any:
         """Run a pipeline and return its value; see :meth:`sematic.Runner.run`."""
-        return run_future(future, _execute)
+        try:
+            return run_future(future, _execute)
+        except SematicError as error:
+            error.__traceback__ = None  # its way through this package tells users nothing
+            raise error
 
 
 def _execute(root: Future) -> Any:

@@ -1,6 +1,8 @@
 """Runner, and what running any future takes."""
 
 import threading
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -89,6 +91,37 @@ def test_a_future_that_failed_cannot_be_run_again() -> None:
         FutureUseError, match=r"did not succeed\. Call broken\(\.\.\.\) again and r"
     ):
         SilentRunner().run(future)
+
+
+RUNNERS = [SilentRunner, lambda: sematic.LocalRunner(progress="off")]
+
+
+@pytest.mark.parametrize("build", RUNNERS)
+def test_tracebacks_are_those_of_the_users_code(build: Callable[[], Runner]) -> None:
+    @sematic.func
+    def pipeline() -> int:
+        return broken()
+
+    with pytest.raises(sematic.PipelineRunError) as caught:
+        build().run(pipeline())
+    here, *ours = traceback.extract_tb(caught.value.__traceback__)
+    assert here.filename == __file__
+    assert len(ours) == 1
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert [f.name for f in traceback.extract_tb(caught.value.__cause__.__traceback__)] == [
+        "broken"
+    ]
+
+
+def test_the_error_of_a_pipeline_run_is_short() -> None:
+    @sematic.func
+    def verbose() -> int:
+        raise ValueError("first line" + "!" * 1000 + "\nsecond line" * 1000)
+
+    with pytest.raises(sematic.PipelineRunError, match=r"verbose failed with ValueError: f") as e:
+        SilentRunner().run(verbose())
+    assert len(str(e.value)) < 700
+    assert "second line" in str(e.value.__cause__)
 
 
 def test_a_future_cannot_be_run_while_it_runs() -> None:
