@@ -4,7 +4,11 @@ from pathlib import Path
 
 from sematic.client import open_record
 from sematic.runners.local_runner import LocalRunner
-from sematic.tracking.environment import describe_command, describe_surroundings
+from sematic.tracking.environment import (
+    describe_command,
+    describe_packages,
+    describe_surroundings,
+)
 from tests.directories import deleted_directory
 from tests.unit.cli import pipelines
 
@@ -20,6 +24,14 @@ def test_a_script_of_a_deleted_directory_is_named_as_it_was(tmp_path: Path, monk
     assert describe_command()["main"] == str(Path("script.py").absolute())
     with deleted_directory(tmp_path / "gone"):
         assert describe_command()["main"] == "script.py"
+
+
+def test_packages_without_a_name_are_passed_over(tmp_path: Path, monkeypatch) -> None:
+    for name, metadata in (("whole", "Name: whole\nVersion: 1"), ("broken", "Version: 1")):
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+        (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(metadata)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert describe_packages()["whole"] == "1"
 
 
 def test_a_pipeline_runs_in_a_deleted_directory(tmp_path: Path) -> None:
