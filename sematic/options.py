@@ -1,14 +1,14 @@
 """The options of one call: what ``@sematic.func`` and ``future.set`` accept, checked."""
 
 import importlib
-import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from sematic.errors import InvalidOptionError
 from sematic.resources import ResourceRequirements
-from sematic.retry import RetrySettings
+from sematic.retry import MOST_SECONDS, RetrySettings
+from sematic.types.display import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +138,21 @@ def options_from_json(
     return change_options(base, values)
 
 
+def _wrong(sentence: str, value: object) -> InvalidOptionError:
+    return InvalidOptionError(f"{sentence}: {short_repr(value)}")
+
+
 def _check_name(value: object) -> str:
     if isinstance(value, str) and value:
         return value
-    raise InvalidOptionError(f"Invalid `name`, must be a non-empty string: {value!r}")
+    raise _wrong("Invalid `name`, must be a non-empty string", value)
 
 
 def _check_bool(name: str) -> Callable[[object], bool]:
     def check(value: object) -> bool:
         if isinstance(value, bool):
             return value
-        raise InvalidOptionError(f"Invalid `{name}`, must be a bool: {value!r}")
+        raise _wrong(f"Invalid `{name}`, must be a bool", value)
 
     return check
 
@@ -156,14 +160,14 @@ def _check_bool(name: str) -> Callable[[object], bool]:
 def _check_tags(value: object) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)) and all(isinstance(tag, str) and tag for tag in value):
         return tuple(value)
-    raise InvalidOptionError(f"Invalid `tags`, must be a list of non empty strings: {value!r}")
+    raise _wrong("Invalid `tags`, must be a list of non empty strings", value)
 
 
 def _check_retry(value: object) -> RetrySettings | None:
     if value is None or isinstance(value, RetrySettings):
         return value
     raise InvalidOptionError(
-        f"Invalid `retry`, must be a RetrySettings: {value!r}. "
+        f"Invalid `retry`, must be a RetrySettings: {short_repr(value)}. "
         "Write retry=RetrySettings(exceptions=(ValueError,), retries=3)."
     )
 
@@ -172,9 +176,11 @@ def _check_timeout(value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidOptionError(f"Timeouts must be an integer number of minutes, got: {value!r}")
+        raise _wrong("Timeouts must be an integer number of minutes, got", value)
     if value < 1:
-        raise InvalidOptionError(f"Timeouts must be >=1 minutes, got: {value}")
+        raise _wrong("Timeouts must be >=1 minutes, got", value)
+    if value * 60 > MOST_SECONDS:
+        raise InvalidOptionError(_TOO_LONG.format("timeout_mins", short_repr(value)))
     return value
 
 
@@ -182,26 +188,27 @@ def _check_timeout_seconds(value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidOptionError(f"timeout_seconds must be a number of seconds, got: {value!r}")
-    if value > sys.float_info.max:
-        raise InvalidOptionError(f"timeout_seconds must be more than 0 and finite, got: {value}")
+        raise _wrong("timeout_seconds must be a number of seconds, got", value)
+    if value > MOST_SECONDS:
+        raise InvalidOptionError(_TOO_LONG.format("timeout_seconds", short_repr(value)))
     if not value > 0:
-        raise InvalidOptionError(f"timeout_seconds must be more than 0, got: {value}")
+        raise _wrong("timeout_seconds must be more than 0, got", value)
     return float(value)
+
+
+_TOO_LONG = "{} must be at most 100 years, got: {}. Leave it out for no limit."
 
 
 def _check_resources(value: object) -> ResourceRequirements | None:
     if value is None or isinstance(value, ResourceRequirements):
         return value
-    raise InvalidOptionError(
-        f"Invalid `resource_requirements`, must be a ResourceRequirements: {value!r}"
-    )
+    raise _wrong("Invalid `resource_requirements`, must be a ResourceRequirements", value)
 
 
 def _check_image_tag(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
-    raise InvalidOptionError(f"Invalid `base_image_tag`, must be a non-empty string: {value!r}")
+    raise _wrong("Invalid `base_image_tag`, must be a non-empty string", value)
 
 
 def _check_cache_version(value: object) -> str | None:

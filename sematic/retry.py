@@ -1,11 +1,11 @@
 """When and how often a failed call is executed again."""
 
 import hashlib
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sematic.errors import InvalidOptionError
+from sematic.types.display import short_repr
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,21 @@ class RetrySettings:
 
     def __post_init__(self) -> None:
         if not isinstance(self.exceptions, (tuple, list, set)):
-            raise InvalidOptionError(f"exceptions should be a tuple, got {self.exceptions!r}")
+            shown = short_repr(self.exceptions)
+            raise InvalidOptionError(f"exceptions should be a tuple, got {shown}")
         object.__setattr__(self, "exceptions", tuple(self.exceptions))
         for exception in self.exceptions:
             if not (isinstance(exception, type) and issubclass(exception, BaseException)):
                 raise InvalidOptionError(
-                    f"exceptions should hold exception types, got {exception!r}"
+                    f"exceptions should hold exception types, got {short_repr(exception)}"
                 )
         if isinstance(self.retries, bool) or not isinstance(self.retries, int):
-            raise InvalidOptionError(f"retries should be an int, got {self.retries!r}")
-        if self.retries < 0:
-            raise InvalidOptionError(f"retries should be at least 0, got {self.retries}")
+            raise InvalidOptionError(f"retries should be an int, got {short_repr(self.retries)}")
+        if not 0 <= self.retries <= _MOST_RETRIES:
+            raise InvalidOptionError(
+                f"retries should be at least 0 and at most {_MOST_RETRIES:,}, "
+                f"got {short_repr(self.retries)}"
+            )
         _check_number("backoff_seconds", self.backoff_seconds)
         _check_number("max_backoff_seconds", self.max_backoff_seconds)
         _check_number("jitter", self.jitter, most=1.0)
@@ -74,11 +78,14 @@ class RetrySettings:
 
 
 _MOST_DOUBLINGS = 64  # a float holds many more; nobody waits as long
-_MOST = sys.float_info.max  # neither infinity nor an integer that no float can hold
+_MOST_RETRIES = 1_000_000_000
+MOST_SECONDS = 100 * 365.25 * 86400
+"""A hundred years. Queues and clocks of the operating system cannot wait for much longer."""
 
 
-def _check_number(name: str, value: object, *, most: float = _MOST) -> None:
+def _check_number(name: str, value: object, *, most: float = MOST_SECONDS) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= most:  # type: ignore[operator]
-        limits = "at least 0" if most == _MOST else f"from 0 to {most:g}"
-        raise InvalidOptionError(f"{name} should be a number, {limits}. Got {value!r}")
+        seconds = "of seconds, at least 0 and at most 100 years"
+        wanted = "from 0 to 1" if most == 1 else seconds
+        raise InvalidOptionError(f"{name} should be a number {wanted}. Got {short_repr(value)}")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # seldom needed
     from sematic.runners.rerunning import Rerun
 
 _SURROUNDINGS_SECONDS = 10.0
+_MOST_PARALLEL = 1_000_000_000  # more is as good as no limit
 
 
 class LocalRunner(Runner):
@@ -248,7 +249,7 @@ def _check_parallelism(value: object) -> int | None:
         raise InvalidOptionError(
             f"max_parallelism must be a positive integer or None. Got: {short_repr(value)}"
         )
-    return value
+    return min(value, _MOST_PARALLEL)
 
 
 def _check_address(value: object) -> str | None:

@@ -2,8 +2,12 @@
 
 import json
 import math
+import threading
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import sematic
 from sematic import ResourceRequirements, RetrySettings
@@ -16,9 +20,12 @@ from sematic.options import (
     options_from_json,
     options_to_json,
 )
+from sematic.retry import MOST_SECONDS
 
 RETRY = RetrySettings(exceptions=(ValueError, KeyError), retries=3)
 RESOURCES = ResourceRequirements()
+
+HUGE = 10**5000  # Python refuses to write its digits
 
 WRONG = [
     ("standalone", "yes", "Invalid `standalone`, must be a bool: 'yes'"),
@@ -37,8 +44,12 @@ WRONG = [
     ("timeout_seconds", 0, "timeout_seconds must be more than 0, got: 0"),
     ("timeout_seconds", -0.5, "timeout_seconds must be more than 0, got: -0.5"),
     ("timeout_seconds", math.nan, "timeout_seconds must be more than 0, got: nan"),
-    ("timeout_seconds", math.inf, "timeout_seconds must be more than 0 and finite, got: inf"),
-    ("timeout_seconds", 10**400, "timeout_seconds must be more than 0 and finite, got: 1000"),
+    ("timeout_seconds", math.inf, "timeout_seconds must be at most 100 years, got: inf. Leave it"),
+    ("timeout_seconds", 1e308, "timeout_seconds must be at most 100 years, got: 1e+308."),
+    pytest.param("timeout_seconds", HUGE, "timeout_seconds must be at most 100 years", id="huge s"),
+    pytest.param("timeout_mins", HUGE, "timeout_mins must be at most 100 years", id="huge min"),
+    pytest.param("timeout_mins", -HUGE, "Timeouts must be >=1 minutes, got: <int", id="negative"),
+    pytest.param("base_image_tag", HUGE, "Invalid `base_image_tag`, must be a", id="huge tag"),
     (
         "resource_requirements",
         {"cpu": 1},
@@ -306,3 +317,28 @@ def test_a_cache_version_may_be_a_number() -> None:
         recorded = options_to_json(build(cache_version=number))
         assert recorded["cache_version"] == str(number)
         assert options_from_json(recorded, build()).cache_version == str(number)
+
+
+# --- how much is too much
+
+
+@given(st.one_of(st.integers(), st.floats(), st.just(10**400), st.just(10**5000)))
+@pytest.mark.parametrize("name", ["timeout_mins", "timeout_seconds"])
+def test_a_time_limit_is_refused_or_can_be_waited_for(name: str, value: float) -> None:
+    try:
+        options = build_options("f", {name: value})
+    except InvalidOptionError:
+        return
+    limit = options.limit_seconds
+    assert limit is not None
+    assert 0 < limit <= MOST_SECONDS < threading.TIMEOUT_MAX
+
+
+@pytest.mark.parametrize("limit", [{"timeout_seconds": MOST_SECONDS}, {"timeout_mins": 10**7}])
+def test_the_longest_time_limits_work(limit: dict[str, Any]) -> None:
+    @sematic.func(**limit)
+    def number() -> int:
+        return 1
+
+    for runner in (sematic.SilentRunner(), sematic.LocalRunner(progress="off")):
+        assert runner.run(number()) == 1

@@ -7,6 +7,12 @@ import pytest
 import sematic
 from sematic.errors import InvalidOptionError
 
+
+@sematic.func
+def number() -> int:
+    return 1
+
+
 HUGE = pytest.param(10**5000, id="huge")  # Python refuses to write its digits
 NEGATIVE = pytest.param(-(10**5000), id="negative")
 
@@ -27,6 +33,11 @@ def test_no_progress(value: Any) -> None:
 def test_no_way_to_fail(value: Any) -> None:
     with pytest.raises(InvalidOptionError, match="on_failure must be one of cancel, drain"):
         sematic.LocalRunner(on_failure=value)
+
+
+@pytest.mark.parametrize("value", [1, 2**63, 10**400, HUGE])
+def test_any_parallelism(value: int) -> None:
+    assert sematic.LocalRunner(max_parallelism=value, progress="off").run(number()) == 1
 
 
 @pytest.mark.parametrize("value", [0, -1, NEGATIVE, 1.0, True, "2"])
