@@ -10,7 +10,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 from sematic.calls import ArtifactRef
 from sematic.cli.screen import cell_length
@@ -150,6 +152,33 @@ def _text_of(value: Mapping[str, Any]) -> Node:
     return repr(exact)
 
 
+def _moment(value: Mapping[str, Any]) -> Node:
+    """A datetime or a time as ISO 8601 has it, and the name of its zone."""
+    kind = datetime if value["$"] == "datetime" else time
+    bare = kind.fromisoformat(value["value"]).replace(fold=value.get("fold", 0))
+    zone, name = _zone(value.get("zone"))
+    text = bare.replace(tzinfo=zone).isoformat()
+    return f"{text} {name}" if name else text
+
+
+def _zone(value: Mapping[str, Any] | None) -> tuple[tzinfo | None, str]:
+    """A zone, as far as this machine knows it, and its name if it has one."""
+    if value is None:
+        return None, ""
+    if value["$"] == "timezone":
+        offset, *name = value["value"]
+        return timezone(timedelta(*offset["value"])), "".join(name)
+    try:
+        return ZoneInfo(value["key"]), value["key"]
+    except (OSError, KeyError, ValueError):  # other machines know other zones
+        return None, value["key"]
+
+
+def _timezone(value: Mapping[str, Any]) -> Node:
+    zone, name = _zone(value)
+    return f"timezone({name or zone})"
+
+
 def _plain(form: str) -> Callable[[Mapping[str, Any]], Node]:
     return lambda value: form.format(value["value"])
 
@@ -169,8 +198,9 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], Node]] = {
     "decimal": _plain("Decimal('{}')"),
     "uuid": _plain("UUID('{}')"),
     "date": _plain("{}"),
-    "datetime": _plain("{}"),
-    "time": _plain("{}"),
+    "datetime": _moment,
+    "time": _moment,
+    "timezone": _timezone,
     "timedelta": lambda v: "timedelta(days={}, seconds={}, microseconds={})".format(*v["value"]),
     "path": _plain("Path('{}')"),
     "pure_posix_path": _plain("PurePosixPath('{}')"),

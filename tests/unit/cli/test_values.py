@@ -6,12 +6,19 @@ import decimal
 import enum
 import pathlib
 import uuid
+import zoneinfo
 from typing import Any, NamedTuple
 
 import pytest
 
 from sematic.artifacts.store import FileSystemStore
 from sematic.cli.values import build_node, format_flat, format_pretty
+
+MOMENT = datetime.datetime(2024, 7, 2, 3)
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+INDIA = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+NAMED = datetime.timezone(datetime.timedelta(hours=-3), "here")
+AMBIGUOUS = datetime.datetime(2024, 10, 27, 2, 30, tzinfo=BERLIN)
 
 
 class Colour(enum.Enum):
@@ -61,6 +68,20 @@ def show(value: Any, tmp_path: pathlib.Path) -> str:
         (uuid.UUID(int=1), "UUID('00000000-0000-0000-0000-000000000001')"),
         (datetime.date(2024, 1, 2), "2024-01-02"),
         (datetime.datetime(2024, 1, 2, 3), "2024-01-02T03:00:00"),
+        (MOMENT.replace(microsecond=5), "2024-07-02T03:00:00.000005"),
+        (MOMENT.replace(tzinfo=datetime.timezone.utc), "2024-07-02T03:00:00+00:00"),
+        (MOMENT.replace(tzinfo=INDIA), "2024-07-02T03:00:00+05:30"),
+        (MOMENT.replace(tzinfo=NAMED), "2024-07-02T03:00:00-03:00 here"),
+        (MOMENT.replace(tzinfo=BERLIN), "2024-07-02T03:00:00+02:00 Europe/Berlin"),
+        (AMBIGUOUS, "2024-10-27T02:30:00+02:00 Europe/Berlin"),
+        (AMBIGUOUS.replace(fold=1), "2024-10-27T02:30:00+01:00 Europe/Berlin"),
+        ([MOMENT.replace(tzinfo=INDIA)], "[2024-07-02T03:00:00+05:30]"),
+        (datetime.time(1, 2), "01:02:00"),
+        (datetime.time(1, 2, tzinfo=datetime.timezone.utc), "01:02:00+00:00"),
+        (datetime.time(1, 2, tzinfo=BERLIN), "01:02:00 Europe/Berlin"),
+        (INDIA, "timezone(UTC+05:30)"),
+        (NAMED, "timezone(here)"),
+        (BERLIN, "ZoneInfo('Europe/Berlin')"),
         (datetime.timedelta(1), "timedelta(days=1, seconds=0, microseconds=0)"),
         (pathlib.PurePosixPath("/a"), "PurePosixPath('/a')"),
         (range(3), "range(0, 3, 1)"),
@@ -73,6 +94,13 @@ def show(value: Any, tmp_path: pathlib.Path) -> str:
 )
 def test_values(value: object, text: str, tmp_path: pathlib.Path) -> None:
     assert show(value, tmp_path) == text
+
+
+def test_a_zone_that_this_machine_does_not_know_is_named(tmp_path: pathlib.Path) -> None:
+    ref = FileSystemStore(tmp_path).put(MOMENT.replace(tzinfo=BERLIN), object)
+    payload = (ref.payload or "").replace("Europe/Berlin", "Moon/Tycho")
+    unknown = dataclasses.replace(ref, payload=payload)
+    assert format_flat(build_node(unknown), 100) == "2024-07-02T03:00:00 Moon/Tycho"
 
 
 def test_classes_of_other_processes(tmp_path: pathlib.Path) -> None:
