@@ -55,8 +55,6 @@ from sematic.turns import Turns
 
 # How long standalone calls may take to be over once they were asked to be, after an error of ours.
 _SECONDS_TO_END = 30.0
-
-
 _logger = logging.getLogger("sematic")
 
 Listener = Callable[[Change], None]

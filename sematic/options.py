@@ -216,9 +216,7 @@ def _check_cache_version(value: object) -> str | None:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise InvalidOptionError(
-        f"Invalid `cache_version`, must be a non-empty string or an integer: {value!r}"
-    )
+    raise _wrong("Invalid `cache_version`, must be a non-empty string or an integer", value)
 
 
 _CHECKS: dict[str, Callable[[object], object]] = {

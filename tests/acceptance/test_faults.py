@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -281,12 +280,14 @@ def test_a_record_that_is_locked_when_it_begins(home: Path, config_directory: Pa
     with closing(sqlite3.connect(record, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
         running = start(home, "steps(2)")
-        timer = threading.Timer(5, other.execute, ("ROLLBACK",))
-        timer.start()
-        out, told = running.communicate(timeout=60)
-        timer.join()
-    assert (running.returncode, out) == (0, "2\n"), told
-    assert "has locked the record" in told
+        told = ""
+        while "has locked the record" not in told:
+            line = running.stderr.readline()
+            assert line, told
+            told += line
+        other.execute("ROLLBACK")
+        out, rest = running.communicate(timeout=60)
+    assert (running.returncode, out) == (0, "2\n"), told + rest
 
 
 # --- what cannot be written

@@ -177,7 +177,7 @@ def test_nothing_of_it_is_left_when_functions_start_again(lost: Lost) -> None:
 
 @pytest.mark.parametrize(("command", "status"), [("cancel", "CANCELED"), ("clean", "FAILED")])
 def test_nothing_of_it_is_left_when_it_has_ended(lost: Lost, command: str, status: str) -> None:
-    run_sematic(command, *([lost.run_id] if command == "cancel" else []))
+    run_sematic(command, lost.run_id if command == "cancel" else "--yes")
     assert lost.left == []
     assert status_of(lost.run_id).value == status
 

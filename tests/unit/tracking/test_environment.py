@@ -1,5 +1,6 @@
 """What is recorded of a command's circumstances, where some of them are missing."""
 
+import sys
 from pathlib import Path
 
 from sematic.client import open_record
@@ -20,7 +21,7 @@ def test_a_deleted_directory_is_not_known(tmp_path: Path) -> None:
 
 
 def test_a_script_of_a_deleted_directory_is_named_as_it_was(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("__main__.__file__", "script.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "script.py", raising=False)
     assert describe_command()["main"] == str(Path("script.py").absolute())
     with deleted_directory(tmp_path / "gone"):
         assert describe_command()["main"] == "script.py"
