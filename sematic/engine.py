@@ -249,8 +249,10 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - ends the pipeline run
             self._abort(error, again=False)
             return
-        if self._state.ended and self._state.stopping:
-            self._leftovers.end_all()  # before anybody is told of the end
+        if self._state.ended:  # before anybody is told of the end
+            self._evaluator.stop()
+            if self._state.stopping:
+                self._leftovers.end_all()
         assert self._recording is not None
         self._recording.append(event, [item for item in instructions if isinstance(item, _CHANGES)])
         for instruction in instructions:

@@ -266,11 +266,16 @@ class EvaluateInputs:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOutput:
-    """Compute the output of a call that returned futures."""
+    """Compute the output of a call that returned futures.
+
+    Attributes:
+        attempt: in which it returned them; 0 if that was in an earlier pipeline run.
+    """
 
     call: Call
     output: Input
     outputs: Mapping[str, ArtifactRef]
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""``execute_call``: the only place where user code runs."""
+"""``execute_call``: the only place where functions run."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,13 @@ from sematic.containers import KNOWN
 from sematic.error_records import build_error_record
 from sematic.errors import FutureUseError, UnusedFutureError
 from sematic.expressions import Put, evaluate, put_once
-from sematic.forked_children import end_child
+from sematic.forked_children import children_end_here, end_child
 from sematic.function import Function
 from sematic.future import Future, Operation, Selection
 from sematic.hidden_futures import find_holder
 from sematic.nesting import holds_future, iter_nested
 from sematic.ports import ArtifactStore
-from sematic.run_context import ExecutingCall, SematicContext, executing
+from sematic.run_context import ExecutingCall, SematicContext, executing, executing_call
 from sematic.stored_values import build_argument, build_output, store_argument, store_output
 
 _UNGUARDED: AbstractContextManager[object] = nullcontext()
@@ -119,7 +119,9 @@ def evaluate_inputs(
         if isinstance(value, ArtifactRef):
             known[name] = value
         else:
-            cast = call.function.cast_inputs({name: evaluate(value, outputs, store)})[name]
+            with children_end_here():
+                computed = _concrete(evaluate(value, outputs, store))
+                cast = _concrete(call.function.cast_inputs({name: computed})[name])
             known[name] = store_argument(call.function, name, cast, store.put)
     return known
 
@@ -128,8 +130,22 @@ def evaluate_output(
     call: Call, output: Input, *, outputs: Mapping[str, ArtifactRef], store: ArtifactStore
 ) -> ArtifactRef:
     """The artifact of the output of a call that returned futures."""
-    value = call.function.cast_output(evaluate(output, outputs, store))
+    with children_end_here():
+        computed = _concrete(evaluate(output, outputs, store))
+        value = _concrete(call.function.cast_output(computed))
     return store_output(call.function, value, store.put)
+
+
+def _concrete(value: object) -> object:
+    """The value, unless a future was made on the way to it: there is nobody to execute that."""
+    call = executing_call()
+    if call is None or not call.created_futures:
+        return value
+    raise FutureUseError(
+        f"{call.created_futures[0].function.__name__!r} was called by an operator, a property or a "
+        "constructor while the inputs or the output of a call were put together. Calls that are "
+        "made there are not executed: make them in a @sematic.func."
+    )
 
 
 def _build_outcome(

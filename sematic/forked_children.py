@@ -3,10 +3,25 @@
 import os
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from sematic.error_records import trim
+
+
+@contextmanager
+def children_end_here() -> Iterator[None]:
+    """Let a child process that was forked in the block end where the block does."""
+    process = os.getpid()
+    try:
+        yield
+    except BaseException as error:
+        if os.getpid() != process:
+            end_child(error)
+        raise
+    if os.getpid() != process:
+        end_child(None)
 
 
 def end_child(error: BaseException | None) -> NoReturn:

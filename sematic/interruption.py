@@ -24,6 +24,8 @@ _LONGEST_PAUSE = 1.0
 _SECONDS_TO_CLEAN_UP = 2.0
 # By default it is ignored, and hardly anybody uses it.
 _SIGNAL = signal.SIGURG
+_EXECUTE = Function.execute.__code__
+_EXECUTE_CALL = execute_call.__code__
 
 
 class Interruption:
@@ -38,10 +40,18 @@ class Interruption:
     Args:
         loosen: called, from a thread of its own, for a call that is not over two seconds after
             the wish, and once more after each pause: it may wait for something that can be ended.
+        enters: whether a frame of ours is one that calls the user code which may be interrupted;
+            by default it is a function's.
     """
 
-    def __init__(self, loosen: Callable[[Key], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        loosen: Callable[[Key], object] = lambda _: None,
+        *,
+        enters: Callable[[FrameType], bool] = lambda frame: frame.f_code is _EXECUTE,
+    ) -> None:
         self._loosen = loosen
+        self._enters = enters
         self._thread_id = 0
         self._by_signal = False
         # Written by the thread that executes calls.
@@ -77,9 +87,22 @@ class Interruption:
             self._first_sent_at = self._first_sent_at or time.monotonic()
             if self._by_signal:
                 signal.pthread_kill(self._thread_id, _SIGNAL)
-            elif _is_in_user_code(sys._current_frames().get(self._thread_id)):
+            elif self._is_in_user_code(sys._current_frames().get(self._thread_id)):
                 self._sent = True
                 _raise_in_thread(self._thread_id, CallInterrupted)
+
+    def _is_in_user_code(self, frame: FrameType | None) -> bool:
+        """Whether a frame is below one that enters user code, without any of ours in between.
+
+        User code calls ours, to print into its log or to make a future, and that must not break
+        off half-way.
+        """
+        found = frame
+        while found is not None:
+            if found.f_code not in WAITING and _is_ours(found.f_globals.get("__name__")):
+                return found is not frame and self._enters(found)
+            found = found.f_back
+        return False
 
     def _is_cleaning_up(self) -> bool:
         """Whether the call is handling an interruption, and may go on with that."""
@@ -145,7 +168,7 @@ class Interruption:
             CallInterrupted: into the user code that the signal found, if it found any.
         """
         current = self._current
-        if current is not None and self._armed and _is_in_user_code(frame):
+        if current is not None and self._armed and self._is_in_user_code(frame):
             self._unwanted.add(current)
             raise CallInterrupted  # still armed: it may be swallowed
 
@@ -210,24 +233,8 @@ class _Pursuit:
 
 _raise_in_thread: Any = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
-_EXECUTE = Function.execute.__code__
-_EXECUTE_CALL = execute_call.__code__
 # They keep order in the process: which call executes, and what is armed.
 _UNBREAKABLE = frozenset({"contextlib", "sematic.run_context", __name__})
-
-
-def _is_in_user_code(frame: FrameType | None) -> bool:
-    """Whether a frame is below a user's function, without any of ours in between.
-
-    User code calls ours, to print into its log or to make a future, and that must not break off
-    half-way.
-    """
-    found = frame
-    while found is not None:
-        if found.f_code not in WAITING and _is_ours(found.f_globals.get("__name__")):
-            return found is not frame and found.f_code is _EXECUTE
-        found = found.f_back
-    return False
 
 
 def _may_break_off(frame: FrameType | None) -> bool:

@@ -22,7 +22,7 @@ class Questions:
         self._open.add(call.run_id)
         if run.expansion is not None:
             outputs = self._runs.outputs([run.expansion])
-            self._out.append(EvaluateOutput(call, run.expansion, outputs))
+            self._out.append(EvaluateOutput(call, run.expansion, outputs, run.attempt))
         elif run.inputs is None:
             self._out.append(EvaluateInputs(call, self._runs.outputs(call.inputs.values())))
         else:

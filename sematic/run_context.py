@@ -37,10 +37,10 @@ class ExecutingCall:
     """A call while its function executes, and the futures that it has made so far.
 
     Attributes:
-        attempt: 1 for the first execution.
+        attempt: 1 for the first execution, 0 before it.
         created_futures: made by the thread that executes it.
         stray_futures: made meanwhile by threads of which it is not known what they work for.
-        thread_id: of the thread that executes it.
+        thread_id: of the thread that executes it, or lets it execute.
         snapshots: of the arguments of the calls that it makes.
     """
 
@@ -71,6 +71,26 @@ def executing(context: SematicContext, attempt: int = 1) -> Iterator[ExecutingCa
         with _lock:
             _executing.remove(call)
             _show_child_processes()
+        _current.reset(token)
+
+
+@contextmanager
+def evaluating(context: SematicContext, attempt: int, *, thread_id: int) -> Iterator[ExecutingCall]:
+    """Mark the calling thread, and it alone, as putting a call's inputs or its output together.
+
+    Another call may execute meanwhile: unlike :func:`executing` it leaves no doubt that threads of
+    nobody, and child processes that are not forked, work for that one.
+
+    Args:
+        context: names the call.
+        attempt: the latest one; 0 before the first.
+        thread_id: of the thread that runs the pipeline.
+    """
+    call = ExecutingCall(context, attempt, thread_id=thread_id)
+    token = _current.set(call)
+    try:
+        yield call
+    finally:
         _current.reset(token)
 
 

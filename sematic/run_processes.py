@@ -53,6 +53,29 @@ def end_processes(
     return end_all(lambda: _started_by(ids), grace=grace)
 
 
+def end_thread_children(thread_id: int) -> list[int]:
+    """End the processes that a thread of this process has started, and what they have; on Linux.
+
+    Args:
+        thread_id: the system's id of the thread.
+
+    Returns:
+        The ids of processes that cannot be ended.
+    """
+    children = _PROC / "self" / "task" / str(thread_id) / "children"
+
+    def find() -> list[Any]:
+        direct = {int(number) for number in _read(str(children)).split()}
+        if not direct:
+            return []
+        processes = list(own_processes())
+        found = [process for process in processes if process.pid in direct]
+        found += _descendants(direct, processes)
+        return [process for process in found if not _is_shared(process)]
+
+    return end_all(find)
+
+
 def _may_have_any(ids: frozenset[str]) -> bool:
     """Whether a process of this user carries one of these ids. Does without psutil, on Linux."""
     if not (_PROC / "self" / "environ").exists():

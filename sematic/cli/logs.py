@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.3
 _CHUNK = 1 << 20
+_ONLY = "Only this attempt; 1 is the first, 0 is what putting its inputs together printed before."
+
+_ATTEMPT = (
+    "Only this attempt; 1 is the first, 0 what was printed before it by what its inputs need."
+)
 
 Files = Sequence[tuple[int, Path]]
 """The attempts of a run that printed something, and their logs."""
@@ -30,7 +35,7 @@ Files = Sequence[tuple[int, Path]]
 @click.command()
 @click.argument("run_id", metavar="RUN", type=RunId())
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
-@click.option("--attempt", type=click.IntRange(min=1), help="Only this attempt; 1 is the first.")
+@click.option("--attempt", type=click.IntRange(min=0), help=_ONLY)
 def logs(run_id: str, follow: bool, attempt: int | None) -> None:
     """Show what RUN printed.
 

@@ -302,3 +302,24 @@ def _hang(how: str, started: str) -> None:
         finally:
             time.sleep(1.0)
             Path(f"{started}.cleaned").touch()
+
+
+@dataclass
+class Loud:
+    text: str
+
+    @property
+    def word(self) -> str:
+        print("by a property")
+        return self.text
+
+
+@sematic.func
+def loud(text: str) -> Loud:
+    return Loud(text)
+
+
+@sematic.func(standalone=True)
+def speak_and_nest(word: str) -> str:
+    print("by the function")
+    return loud(word).word

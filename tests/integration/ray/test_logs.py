@@ -41,6 +41,20 @@ def speakers(words: list[str]) -> list[int]:
     return [functions.speak(word, 0.0) for word in words]
 
 
+@sematic.func
+def nest() -> str:
+    return functions.speak_and_nest(functions.loud("hello").word)
+
+
+def test_what_operators_print_in_the_driver_is_kept_beside_it(run: Run) -> None:
+    result = run(nest())
+    assert result.value == "hello"
+    nested = result.run("speak_and_nest")
+    before = result.log_files()[0].parent / f"{nested.id}-0.log"
+    assert before.read_text() == "by a property\n"
+    assert result.log(nested) == "by the function\nby a property\n"
+
+
 def test_logs_of_calls_do_not_mix(run: Run) -> None:
     words = [f"word{i}" for i in range(10)]
     result = run(speakers(words))

@@ -70,6 +70,17 @@ def test_several_attempts(sematic_cli: Cli, config_directory: Path) -> None:
     )
 
 
+def test_what_was_printed_before_the_first_attempt(
+    sematic_cli: Cli, config_directory: Path
+) -> None:
+    run_id = pipelines.run(silent())
+    logs = config_directory / "logs" / run_id
+    logs.mkdir(parents=True)
+    (logs / f"{run_id}-0.log").write_text("by a property\n")
+    assert sematic_cli("logs", run_id).stdout == f"==> silent {run_id[:8]} <==\nby a property\n"
+    assert sematic_cli("logs", run_id, "--attempt", "0").stdout.endswith("by a property\n")
+
+
 def test_nothing_was_printed(sematic_cli: Cli) -> None:
     run_id = pipelines.run(silent())
     result = sematic_cli("logs", run_id)
