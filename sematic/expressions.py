@@ -1,6 +1,6 @@
 """Values with futures inside as flat programs: built before, evaluated when outputs are known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sematic.calls import (
@@ -75,9 +75,35 @@ def evaluate(value: Input, outputs: Mapping[str, ArtifactRef], store: ArtifactSt
     if isinstance(value, OutputOf):
         return store.get(outputs[value.run_id])
     results: list[Any] = []
-    for step in value.steps:
+    for step, finished in zip(value.steps, _last_uses(value.steps), strict=True):
         results.append(_evaluate_step(step, results, outputs, store))
+        for index in finished:
+            results[index] = None  # a sum of a thousand arrays holds two of them at a time
     return results[-1]
+
+
+def _last_uses(steps: Sequence[Step]) -> list[list[int]]:
+    """For each step the earlier ones whose results nobody needs after it."""
+    last_uses: list[list[int]] = [[] for _ in steps]
+    seen: set[int] = set()
+    for index in range(len(steps) - 1, -1, -1):
+        for needed in _needs(steps[index]):
+            if needed not in seen:
+                seen.add(needed)
+                last_uses[index].append(needed)
+    return last_uses
+
+
+def _needs(step: Step) -> tuple[int, ...]:
+    match step:
+        case Select():
+            return step.source, step.key
+        case Operate():
+            return step.operands
+        case Collect():
+            return step.parts
+        case _:
+            return ()
 
 
 def _evaluate_step(

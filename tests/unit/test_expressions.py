@@ -251,3 +251,42 @@ def test_an_object_is_not_taken_for_one_that_is_gone() -> None:
     put = put_once(store)
     refs = [put([index], List[int]) for index in range(100)]
     assert [store.get(ref) for ref in refs] == [[index] for index in range(100)]
+
+
+class Counted:
+    """Knows how many of its like there are, and how many there ever were at a time."""
+
+    alive = 0
+    most = 0
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+        self.__setstate__({})
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        Counted.alive += 1
+        Counted.most = max(Counted.most, Counted.alive)
+
+    def __del__(self) -> None:
+        Counted.alive -= 1
+
+    def __add__(self, other: "Counted") -> "Counted":
+        return Counted(self.number + other.number)
+
+
+@sematic.func
+def counted() -> Counted:
+    return Counted()
+
+
+def test_what_is_not_needed_any_more_is_let_go(program) -> None:
+    futures = [program.known(counted(), Counted(i)) for i in range(50)]
+    total: Any = futures[0]
+    for future in futures[1:]:
+        total = total + future
+    Counted.most = Counted.alive
+    before = Counted.alive
+    result: Any = program.value_of(total)
+    assert result.number == sum(range(50))
+    assert Counted.most - before <= 3
