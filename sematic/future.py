@@ -34,7 +34,7 @@ class AbstractFuture:
     __pandas_priority__ = 10_000
 
     def __getitem__(self, key: object) -> "Selection":
-        return Selection(self, "item", key, item_type(self._type, _static_key(key)))
+        return Selection(self, "item", _keep(key), item_type(self._type, _static_key(key)))
 
     def __getattr__(self, name: str) -> "Selection":
         if name.startswith("_"):  # protocols of Python, IPython, numpy; never a user's field
@@ -202,6 +202,25 @@ class Future(AbstractFuture):
         return f"Future(id={self.id}, func={self.function!r}, state={self.state.value})"
 
 
+def keep_constants(take: Callable[[Any], Any]) -> None:
+    """Say what keeps constants in expressions as they are when these are written.
+
+    Futures do not know which call is executing, and what else it has kept.
+
+    Args:
+        take: gives a copy that no later change reaches.
+    """
+    global _keep  # noqa: PLW0603 - set once, when the package is imported
+    _keep = take
+
+
+def _as_it_is(constant: Any) -> Any:
+    return constant
+
+
+_keep: Callable[[Any], Any] = _as_it_is
+
+
 def _static_key(key: object) -> object:
     return key._type if isinstance(key, AbstractFuture) else key
 
@@ -230,7 +249,8 @@ def _static_type(operand: object) -> object:
 
 def _build_operator(name: str, *, reflected: bool) -> Callable[..., Operation]:
     def apply(self: AbstractFuture, *others: object) -> Operation:
-        operands = (*others, self) if reflected else (self, *others)
+        kept = map(_keep, others)
+        operands = (*kept, self) if reflected else (self, *kept)
         type_ = operation_type(name, *map(_static_type, operands))
         return Operation(name, operands, type_)
 

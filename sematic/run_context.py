@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from sematic.errors import NotInSematicFuncError
-from sematic.future import Future
+from sematic.future import Future, keep_constants
 from sematic.snapshots import Snapshots
 
 RUN_ID = "SEMATIC_RUN_ID"
@@ -123,6 +123,14 @@ def note_created(future: Future) -> None:
         return
     for call in _executing[:]:
         call.stray_futures.append(future)
+
+
+def _take_snapshot(value: object) -> object:
+    call = _current.get()
+    return (Snapshots() if call is None else call.snapshots).take(value)
+
+
+keep_constants(_take_snapshot)
 
 
 def take_snapshots(arguments: dict[str, object]) -> dict[str, object]:

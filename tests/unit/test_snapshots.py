@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import sematic
-from sematic.calls import Expanded
+from sematic.calls import ArtifactRef, Expanded
 from sematic.execution import build_root_call, execute_call
 from sematic.snapshots import Snapshots
 from sematic.testing import MemoryStore
@@ -160,3 +160,55 @@ def test_a_function_calls_others_with_arguments_as_they_are() -> None:
     assert isinstance(outcome, Expanded)
     values: Any = [store.get(call.inputs["value"]) for call in outcome.calls]  # type: ignore[arg-type]
     assert [(array[0], point.x) for array, point in values] == [(0, 0), (1, 10), (2, 20)]
+
+
+@sematic.func
+def ones() -> list[int]:
+    return [1]
+
+
+@sematic.func
+def operand_that_changes() -> tuple[list[int], list[int], object]:
+    constant = [2]
+    behind, before = ones() + constant, constant + ones()
+    passed = take(ones() + constant)
+    constant.append(3)
+    return behind, before, passed
+
+
+@sematic.func
+def key_that_changes() -> list[int]:
+    array = np.array([True, False])
+    picked = array_of_two()[array]
+    array[:] = True
+    return sized(picked)
+
+
+@sematic.func
+def array_of_two() -> np.ndarray:
+    return np.array([1, 2])
+
+
+@sematic.func
+def sized(values: object) -> list[int]:
+    return [int(value) for value in values]  # type: ignore[attr-defined]
+
+
+def test_constants_in_expressions_are_seen_as_they_were() -> None:
+    run = sematic.SilentRunner().run
+    assert run(operand_that_changes()) == ([1, 2], [2, 1], [1, 2])
+    assert run(key_that_changes()) == [1]
+
+
+def test_a_constant_of_many_operations_is_copied_once() -> None:
+    array = np.zeros(100_000)
+
+    @sematic.func
+    def sums() -> list[object]:
+        return [array_of_two() + array for _ in range(5)]
+
+    store = MemoryStore()
+    outcome = execute_call(build_root_call(sums(), store), {}, store=store)
+    assert isinstance(outcome, Expanded)
+    steps = outcome.output.steps  # type: ignore[union-attr]
+    assert sum(isinstance(step, ArtifactRef) for step in steps) == 1
