@@ -11,6 +11,7 @@ from sematic.calls import (
     Failed,
     Input,
     Outcome,
+    OutputOf,
     Succeeded,
 )
 from sematic.containers import KNOWN
@@ -118,6 +119,8 @@ def evaluate_inputs(
     for name, value in call.inputs.items():
         if isinstance(value, ArtifactRef):
             known[name] = value
+        elif isinstance(value, OutputOf):  # it may be large, and is cast where it is loaded
+            known[name] = outputs[value.run_id]
         else:
             with children_end_here():
                 computed = _concrete(evaluate(value, outputs, store))

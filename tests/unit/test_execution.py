@@ -483,6 +483,21 @@ def test_evaluated_inputs_are_cast_and_stored(store) -> None:
     assert [type(value) for value in store.get(known["values"])] == [float, float]
 
 
+def test_an_output_beside_an_expression_is_passed_on_as_it_is(store) -> None:
+    """As it is without one: it may be large, and a cached call has the same key."""
+    outputs = {"a": store.put(1, int), "b": store.put(2, int)}
+
+    @sematic.func
+    def total(values: List[float], number: float) -> float:
+        return sum(values) + number
+
+    inputs = {"values": list_of("b"), "number": OutputOf("a")}
+    call = Call("run", "root", None, total, inputs, total.options)
+    known = evaluate_inputs(call, outputs, store)
+    assert known["number"] is outputs["a"]
+    assert type(load_inputs(total, known, store)["number"]) is float
+
+
 def test_evaluated_outputs_are_cast_and_stored(store) -> None:
     call = Call("run", "root", None, half, {}, half.options)
     outputs = {"a": store.put(1, int)}
