@@ -8,6 +8,7 @@ from typing import Any
 
 from sematic import errors
 from sematic.calls import ErrorRecord
+from sematic.types.names import qualified_name
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # user code, as far as readers care
@@ -33,9 +34,9 @@ def build_error_record(error: BaseException, *, pickled: bool = False) -> ErrorR
     """
     error.__traceback__ = trim(error.__traceback__)
     return ErrorRecord(
-        type=_path(type(error)),
+        type=qualified_name(type(error)),
         message=_message(error),
-        ancestors=tuple(_path(kind) for kind in type(error).__mro__[1:-1]),
+        ancestors=tuple(qualified_name(kind) for kind in type(error).__mro__[1:-1]),
         traceback="".join(traceback.format_exception(error)),
         pickled=_pickle(error) if pickled else None,
     )
@@ -80,10 +81,6 @@ def trim(frames: TracebackType | None) -> TracebackType | None:
 def is_ours(filename: str) -> bool:
     """Whether code of this package is in a file; its examples are a user's code."""
     return filename.startswith(_PACKAGE) and not filename.startswith(_EXAMPLES)
-
-
-def _path(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _message(error: BaseException) -> str:

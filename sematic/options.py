@@ -9,6 +9,7 @@ from sematic.errors import InvalidOptionError
 from sematic.resources import ResourceRequirements
 from sematic.retry import MOST_SECONDS, RetrySettings
 from sematic.types.display import short_repr
+from sematic.types.names import find_qualified, main_module_name, qualified_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ _CHECKS: dict[str, Callable[[object], object]] = {
 
 
 def _retry_to_json(retry: RetrySettings) -> dict[str, object]:
-    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in retry.exceptions]
+    names = [qualified_name(kind) for kind in retry.exceptions]
     numbers = {name: getattr(retry, name) for name in _RETRY_NUMBERS}
     changed = {name: value for name, value in numbers.items() if value != _RETRY_NUMBERS[name]}
     return {"exceptions": names, "retries": retry.retries, **changed}
@@ -251,16 +252,35 @@ def _retry_from_json(
 ) -> RetrySettings | None:
     try:
         kinds = tuple(class_of(path) for path in data["exceptions"])
-    except (ImportError, AttributeError):
+    except ImportError:
         return None
     numbers = {name: value for name, value in data.items() if name in _RETRY_NUMBERS}
     return RetrySettings(kinds, data["retries"], **numbers)
 
 
 def locate_class(path: str) -> type:
-    """The class at an importable path; nested classes are not found."""
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+    """The class that was recorded under an importable path.
+
+    Raises:
+        ImportError: there is none any more.
+    """
+    main = main_module_name()
+    if path.startswith(f"{main}."):
+        found = find_qualified(sys.modules["__main__"], path[len(main) + 1 :])
+        if isinstance(found, type):
+            return found
+    module, _, qualname = path.rpartition(".")
+    while module:
+        try:
+            found = find_qualified(importlib.import_module(module), qualname)
+        except ModuleNotFoundError:  # the last part of it is a class
+            module, _, last = module.rpartition(".")
+            qualname = f"{last}.{qualname}"
+            continue
+        if isinstance(found, type):
+            return found
+        break
+    raise ImportError(f"Unable to find class {path}: did it change location?")
 
 
 _TO_JSON: dict[str, Callable[..., object]] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sematic.errors import InvalidOptionError
 from sematic.types.display import short_repr
+from sematic.types.names import qualified_name
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class RetrySettings:
 
     def matches(self, error_types: Iterable[str]) -> bool:
         """Whether one of ``error_types``, importable paths, is one to retry for."""
-        kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in self.exceptions}
+        kinds = {qualified_name(kind) for kind in self.exceptions}
+        # As they call themselves, too: in the record of a notebook that is `__main__`, whatever
+        # the process calls its own main module in which it is read.
+        kinds.update(f"{kind.__module__}.{kind.__qualname__}" for kind in self.exceptions)
         return not kinds.isdisjoint(error_types)
 
     def pause(self, failures: int, *, seed: str) -> float:

@@ -4,6 +4,7 @@ A function travels as the path it can be imported from. Code itself travels only
 be imported: functions of ``__main__``, of notebook cells, and those defined inside of functions.
 """
 
+import functools
 import importlib
 import inspect
 import io
@@ -157,11 +158,10 @@ def load_function(ref: FunctionRef) -> Function[..., Any]:
 
 
 def _pickle_code(function: Function[..., Any]) -> bytes:
-    import cloudpickle  # only needed for what cannot be imported
-
-    token = pickling_by_value.set(True)
+    token, stream = pickling_by_value.set(True), io.BytesIO()
     try:
-        return bytes(cloudpickle.dumps(function))
+        _code_pickler()(stream).dump(function)
+        return stream.getvalue()
     except Exception as error:  # whatever the __reduce__ of somebody's object raises
         raise UnserializableValueError(
             f"{function!r} cannot be sent to another process: {_culprit(function, error)} Make it "
@@ -169,6 +169,23 @@ def _pickle_code(function: Function[..., Any]) -> bytes:
         ) from error
     finally:
         pickling_by_value.reset(token)
+
+
+@functools.cache
+def _code_pickler() -> Any:
+    import cloudpickle  # only needed for what cannot be imported
+
+    class CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
+        """cloudpickle's, but a class that is nested in another one keeps its qualified name."""
+
+        def reducer_override(self, obj: Any) -> Any:
+            reduced = super().reducer_override(obj)
+            if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) > 2:
+                attributes, _ = reduced[2]
+                attributes["__qualname__"] = obj.__qualname__
+            return reduced
+
+    return CodePickler
 
 
 def _culprit(function: Function[..., Any], error: Exception) -> str:

@@ -16,6 +16,7 @@ from sematic.error_records import (
 )
 from sematic.execution import build_root_call, execute_call
 from sematic.testing import MemoryStore
+from sematic.types import names
 
 
 class Unpicklable(Exception):
@@ -158,3 +159,13 @@ def test_others_do_not_come_back_from_their_name(type_) -> None:
 @pytest.mark.parametrize("pickled", [b"broken", pickle.dumps("no exception"), b""])
 def test_damaged_pickles_do_no_harm(pickled) -> None:
     assert restore_exception(ErrorRecord("builtins.ValueError", "x", pickled=pickled)) is None
+
+
+def test_exceptions_of_a_script_are_recorded_under_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(names, "_told_name", "my_script")
+    base = type("Base", (Exception,), {"__module__": "__main__"})
+    record = build_error_record(type("Own", (base,), {"__module__": "__mp_main__"})("broken"))
+    assert record.type == "my_script.Own"
+    assert record.ancestors[:2] == ("my_script.Base", "builtins.Exception")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import threading
 from typing import Any
 
@@ -21,6 +22,7 @@ from sematic.options import (
     options_to_json,
 )
 from sematic.retry import MOST_SECONDS
+from sematic.types import names
 
 RETRY = RetrySettings(exceptions=(ValueError, KeyError), retries=3)
 RESOURCES = ResourceRequirements()
@@ -342,3 +344,26 @@ def test_the_longest_time_limits_work(limit: dict[str, Any]) -> None:
 
     for runner in (sematic.SilentRunner(), sematic.LocalRunner(progress="off")):
         assert runner.run(number()) == 1
+
+
+class Outer:
+    class Inner(Exception):
+        pass
+
+
+def test_retries_for_an_exception_that_is_nested_in_another_class() -> None:
+    data = options_to_json(build(retry=RetrySettings((Outer.Inner,), retries=1)))
+    found = options_from_json(json.loads(json.dumps(data)), build()).retry
+    assert found is not None
+    assert [kind.__qualname__ for kind in found.exceptions] == ["Outer.Inner"]
+
+
+def test_exceptions_of_a_script_are_found_in_it_and_under_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = type("Own", (Exception,), {"__module__": "__main__"})
+    monkeypatch.setattr(sys.modules["__main__"], "Own", own, raising=False)
+    monkeypatch.setattr(names, "_told_name", "my_script")
+    data = options_to_json(build(retry=RetrySettings((own,), retries=1)))
+    assert data["retry"] == {"exceptions": ["my_script.Own"], "retries": 1}
+    assert options_from_json(data, build()).retry == RetrySettings((own,), retries=1)

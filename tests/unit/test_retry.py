@@ -6,7 +6,9 @@ import pytest
 
 from sematic import RetrySettings
 from sematic.errors import InvalidOptionError
+from sematic.recorded_functions import recorded_class
 from sematic.retry import MOST_SECONDS
+from sematic.types import names
 
 
 @pytest.mark.parametrize("exceptions", [(ValueError,), [ValueError], {ValueError}])
@@ -113,3 +115,19 @@ def test_jitter_is_a_share() -> None:
         RetrySettings((ValueError,), retries=1, jitter=1.5)
     with pytest.raises(InvalidOptionError, match="at least 0"):
         RetrySettings((ValueError,), retries=1, backoff_seconds=-1)
+
+
+def test_exceptions_of_a_script_match_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = type("Own", (Exception,), {"__module__": "__main__"})
+    settings = RetrySettings(exceptions=(own,), retries=1)
+    monkeypatch.setattr(names, "_told_name", "my_script")
+    assert settings.matches(["my_script.Own"])
+    assert not settings.matches(["other_script.Own"])
+
+
+def test_exceptions_of_a_notebook_match_in_a_process_that_only_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = RetrySettings(exceptions=(recorded_class("__main__.Own"),), retries=1)
+    monkeypatch.setattr(names, "_told_name", "command")
+    assert settings.matches(["__main__.Own"])

@@ -245,11 +245,14 @@ SCRIPT = """
     class Config:
         rate = 0.5
 
+        class Broken(Exception):
+            pass
+
     @sematic.func
     def countdown(n: int) -> int:
         return countdown(n - 1) if n else 0
 
-    @sematic.func
+    @sematic.func(retry=sematic.RetrySettings((Config.Broken,), retries=1))
     def configured(config: Config) -> float:
         return config.rate
 
@@ -273,6 +276,8 @@ WORKER = """
     config = configured.input_types["config"]()
     assert configured.func(config) == 0.5
     assert configured(config).kwargs["config"].rate == 0.5
+    (broken,) = configured.options.retry.exceptions
+    assert broken.__qualname__ == "Config.Broken", broken.__qualname__
     print("arrived", configured.input_descriptors)
 """
 
