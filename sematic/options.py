@@ -1,6 +1,7 @@
 """The options of one call: what ``@sematic.func`` and ``future.set`` accept, checked."""
 
 import importlib
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any

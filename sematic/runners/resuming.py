@@ -20,7 +20,7 @@ from sematic.states import RunState
 from sematic.tracking.abandoned import end_abandoned
 from sematic.tracking.history import read_history
 from sematic.tracking.queries import open_queries
-from sematic.tracking.rows import function_id
+from sematic.tracking.rows import function_id, original_text
 
 _TO_EXECUTE = (RunState.CREATED, RunState.SCHEDULED, RunState.RETRYING)
 
@@ -67,7 +67,11 @@ class Resumption:
     def changed_functions(self) -> tuple[str, ...]:
         """Paths of functions that must still execute, and whose code is not the recorded one."""
         runs = open_queries(self.url).runs(self.root_id)
-        pending = {(run.function_path, run.function_id) for run in runs if run.state in _TO_EXECUTE}
+        pending = {
+            (original_text(run.function_path), run.function_id)
+            for run in runs
+            if run.state in _TO_EXECUTE
+        }
         changed = {path for path, id_ in pending if function_id(locate_function(path)) != id_}
         return tuple(sorted(changed))
 
@@ -78,7 +82,7 @@ class Resumption:
             InvalidOptionError: ``root`` is not the call that the pipeline run began with.
         """
         queries = open_queries(self.url)
-        path = queries.run(self.root_id).function_path
+        path = original_text(queries.run(self.root_id).function_path)
         if path != root.function.path:
             raise InvalidOptionError(
                 f"Pipeline run {self.root_id} is one of {path}, but the runner was given a future "
@@ -142,7 +146,7 @@ def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:
         ImportError: its function is not where it was.
     """
     queries = open_queries(resumption.url)
-    function = locate_function(queries.run(resumption.root_id).function_path)
+    function = locate_function(original_text(queries.run(resumption.root_id).function_path))
     arguments = {
         argument.name: store.get(argument.artifact)
         for argument in queries.inputs(resumption.root_id)

@@ -27,6 +27,7 @@ from sematic.tracking.connections import (
 from sematic.tracking.event_json import error_from_json
 from sematic.tracking.liveness import why_lost
 from sematic.tracking.reading import reading
+from sematic.tracking.rows import storable_text
 from sematic.tracking.statements import clock_expression
 from sematic.tracking.views import (
     DRIVER_LOST,
@@ -112,8 +113,10 @@ class Queries:
             function_path: importable path of the root function.
         """
         conditions = {
-            "LOWER(name) LIKE ? ESCAPE '!'": [] if name is None else [_pattern(name)],
-            "function_path = ?": [] if function_path is None else [function_path],
+            "LOWER(name) LIKE ? ESCAPE '!'": []
+            if name is None
+            else [_pattern(storable_text(name))],
+            "function_path = ?": [] if function_path is None else [storable_text(function_path)],
             f"status IN ({_marks(_stored(statuses))})": _stored(statuses),
         }
         used = [condition for condition, values in conditions.items() if values]

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, overload
 
 from sematic.calls import (
     ArtifactRef,
@@ -30,7 +31,7 @@ from sematic.options import options_to_json
 from sematic.ports import Batch
 from sematic.states import RunState
 from sematic.tracking.event_json import error_to_json, event_to_json
-from sematic.tracking.statements import RUN_DETAILS
+from sematic.tracking.statements import CACHE_KEY_LENGTH, RUN_DETAILS
 
 Row = tuple[Any, ...]
 
@@ -133,7 +134,7 @@ class RowBuilder:
                         inputs[run_id] = {n: ref.id for n, ref in change.inputs.items()}
                         self._add_artifacts(rows, change.inputs.values(), at)
                 case PipelineMoved(at, _, status, reason):
-                    rows.status = (status.value, _text(reason), at)
+                    rows.status = (status.value, storable_text(reason), at)
         for run_id, values in details.items():
             row = tuple(map(values.get, RUN_DETAILS))
             known = inputs.get(run_id, {})
@@ -141,7 +142,9 @@ class RowBuilder:
                 self._add_run(rows, created[run_id], row, known)
             else:
                 rows.changed_runs.append((*row, run_id))
-                rows.input_artifacts.extend((a, run_id, name) for name, a in known.items())
+                rows.input_artifacts.extend(
+                    (a, run_id, storable_text(name)) for name, a in known.items()
+                )
 
     def _add_run(
         self, rows: RowBatch, change: RunCreated, details: Row, known: dict[str, str]
@@ -150,7 +153,8 @@ class RowBuilder:
         self._add_artifacts(rows, _call_artifacts(call), change.at)
         for position, (name, value) in enumerate(call.inputs.items()):
             artifact_id = value.id if isinstance(value, ArtifactRef) else known.get(name)
-            rows.inputs.append((call.run_id, name, position, _sources(value), artifact_id))
+            row = (call.run_id, storable_text(name), position, _sources(value), artifact_id)
+            rows.inputs.append(row)
             if isinstance(value, Expression):
                 constants = (ref.id for ref in _input_artifacts(value))
                 self._add_constants(rows, constants)
@@ -160,8 +164,8 @@ class RowBuilder:
                 call.root_id,
                 call.parent_id,
                 self._ordinal,
-                _text(call.options.name),
-                call.function.path,
+                storable_text(call.options.name),
+                storable_text(call.function.path),
                 self._function_id(rows, call.function),
                 call.options.standalone,
                 _encode(options_to_json(call.options)),
@@ -183,8 +187,8 @@ class RowBuilder:
             return known[1]
         named = function_id(function)
         self._function_ids[id(function)] = (function, named)
-        source, docstring = _text(function.source), _text(function.__doc__)
-        rows.functions.append((named, function.path, source, docstring))
+        texts = (function.path, function.source, function.__doc__)
+        rows.functions.append((named, *map(storable_text, texts)))
         return named
 
     def _add_artifacts(self, rows: RowBatch, refs: Iterable[ArtifactRef], at: float) -> None:
@@ -192,7 +196,8 @@ class RowBuilder:
             if ref.id in self._sent_artifacts:
                 continue
             self._sent_artifacts.add(ref.id)
-            row = (ref.id, ref.codec, ref.type, ref.size, ref.payload, ref.summary, at)
+            texts = (storable_text(ref.payload), storable_text(ref.summary))
+            row = (ref.id, ref.codec, storable_text(ref.type), ref.size, *texts, at)
             rows.artifacts.append(row)
 
 
@@ -200,6 +205,12 @@ def function_id(function: Function[..., Any]) -> str:
     """The id of a function in the record: 40 hex digits that change with its path and its code."""
     named = f"{function.path}\0{function.source_hash}"
     return hashlib.sha1(named.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def storable_key(cache_key: str) -> str:
+    """A cache key as the record has it: text that every database takes, of a limited length."""
+    text = storable_text(cache_key)
+    return text if len(text) <= CACHE_KEY_LENGTH else hashlib.sha1(text.encode()).hexdigest()
 
 
 def _event_row(batch: Batch, seq: int, event: Event) -> Row:
@@ -212,7 +223,7 @@ def _moved(change: RunMoved) -> dict[str, Any]:
         "state": change.state.value,
         "attempt": change.attempt,
         "error": _encode(error_to_json(change.error)) if change.error else None,
-        "reason": _text(change.reason),
+        "reason": storable_text(change.reason),
     }
     column = _TIMES.get(change.state)
     if column is not None:
@@ -222,7 +233,7 @@ def _moved(change: RunMoved) -> dict[str, Any]:
     if change.output is not None:
         values["output_id"] = change.output.id
     if change.cache_key is not None:
-        values["cache_key"] = change.cache_key
+        values["cache_key"] = storable_key(change.cache_key)
     if change.original_run_id is not None:
         values["original_run_id"] = change.original_run_id
     if change.nested_run_id is not None:
@@ -235,7 +246,7 @@ def _attempt(change: RunMoved) -> Row:
     error = _encode(error_to_json(change.error)) if change.error else None
     ended_at = change.at if change.ended_at is None else change.ended_at
     times = (change.started_at, ended_at)
-    return (change.run_id, change.attempt, *times, error, _text(change.reason))
+    return (change.run_id, change.attempt, *times, error, storable_text(change.reason))
 
 
 def _event_artifacts(event: Event) -> Iterator[ArtifactRef]:
@@ -284,7 +295,11 @@ def _sources(value: Input) -> str | None:
     return _encode(sorted(set(dependencies(value))))
 
 
-def _text(value: str | None) -> str | None:
+@overload
+def storable_text(value: str) -> str: ...
+@overload
+def storable_text(value: str | None) -> str | None: ...
+def storable_text(value: str | None) -> str | None:
     """Text that every database takes: NUL and lone surrogates are escaped."""
     if value is None:
         return None
@@ -292,3 +307,11 @@ def _text(value: str | None) -> str | None:
         return value
     escaped = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return escaped.replace("\0", "\\x00")
+
+
+def original_text(stored: str) -> str:
+    r"""What :func:`storable_text` was given: ``\udc80`` is taken for what it stands for."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), stored)
+
+
+_ESCAPED = re.compile(r"\\(?:x(00)|u(d[89a-f][0-9a-f]{2}))")

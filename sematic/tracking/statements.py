@@ -35,6 +35,9 @@ FUNCTION_COLUMNS = ("id", "path", "source", "docstring")
 ARTIFACT_COLUMNS = ("id", "codec", "type", "size", "payload", "summary", "created_at")
 EVENT_COLUMNS = ("root_id", "epoch", "seq", "kind", "at", "payload")
 
+CACHE_KEY_LENGTH = 100
+"""The most characters of a cache key."""
+
 # What an update never takes back: a time or an output, once known.
 _KEPT = frozenset(
     {

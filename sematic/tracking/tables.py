@@ -21,6 +21,8 @@ from sqlalchemy import (
     Text,
 )
 
+from sematic.tracking.statements import CACHE_KEY_LENGTH
+
 metadata = MetaData()
 
 pipeline_runs = Table(
@@ -77,7 +79,7 @@ runs = Table(
     Column("nested_run_id", String(32)),
     Column("output_id", String(40)),
     Column("original_run_id", String(32)),
-    Column("cache_key", String(100)),
+    Column("cache_key", String(CACHE_KEY_LENGTH)),
     Column("error", Text),
     Column("reason", Text),
     Index("ix_runs_root_id_ordinal", "root_id", "ordinal"),

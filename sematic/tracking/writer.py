@@ -24,7 +24,7 @@ from sematic.tracking.connections import (
 )
 from sematic.tracking.faults import NoSpaceError
 from sematic.tracking.forks import is_of_parent
-from sematic.tracking.rows import RowBatch
+from sematic.tracking.rows import RowBatch, storable_key, storable_text
 from sematic.tracking.statements import PIPELINE_COLUMNS, build_statements
 
 # What of a full disk's ballast may be used for what was on its way: enough for some calls that took
@@ -79,6 +79,7 @@ class SqlWriter:
             "updated_at": time.time(),
             "lease_seconds": lease_seconds,
         }
+        row = {k: storable_text(v) if isinstance(v, str) else v for k, v in row.items()}
         with self._transaction() as cursor:
             if after_epoch:
                 marks = (row["driver"], lease_seconds, row["updated_at"], info.root_id, after_epoch)
@@ -98,7 +99,7 @@ class SqlWriter:
             RecordError: the database cannot be written.
         """
         with self._transaction() as cursor:
-            cursor.execute(self._statements.request_cancel, (reason, root_id))
+            cursor.execute(self._statements.request_cancel, (storable_text(reason), root_id))
 
     def write(self, rows: RowBatch) -> None:
         """Write a batch: all of it or nothing. A batch that was written already is ignored.
@@ -200,7 +201,9 @@ class SqlWriter:
         """The recorded outputs under a cache key, oldest first; see SqlTracker."""
         statement = self._statements.find_outputs
         with self._errors_translated():
-            found = self.open().execute(statement, (cache_key, RunState.RESOLVED.value))
+            found = self.open().execute(
+                statement, (storable_key(cache_key), RunState.RESOLVED.value)
+            )
             rows = found.fetchall()
         return [(run_id, ArtifactRef(*columns)) for run_id, *columns in rows]
 

@@ -1,6 +1,8 @@
 """Pipelines as users start them: scripts, modules, notebooks, with a debugger and with input."""
 
 import importlib.util
+import os
+import sys
 import textwrap
 from pathlib import Path
 
@@ -182,6 +184,14 @@ def test_standalone_functions_of_a_cell() -> None:
     cell = PIPELINE.replace("@sematic.func\n", "@sematic.func(standalone=True)\n", 2)
     run = "print(sematic.LocalRunner().run(pipeline(20)))"
     assert "42" in run_notebook(cell, run).splitlines()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are UTF-8 elsewhere")
+def test_a_script_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+    script = os.fsencode(write(tmp_path, "x", PIPELINE + MAIN)) + b"\xff.py"
+    os.rename(tmp_path / "x", script)
+    assert run_python(os.fsdecode(script), "20").splitlines()[-1] == "42"
+    assert recorded_paths()[0] == "x\\udcff.pipeline"
 
 
 # --- with somebody at the terminal -----------------------------------------------------------

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
+import sematic
 from sematic.errors import InvalidOptionError
-from sematic.runners.resuming import find_resumption, original_surroundings
+from sematic.events import PipelineStarted
+from sematic.runners.resuming import Resumption, find_resumption, original_surroundings
 from sematic.states import PipelineRunStatus
 from sematic.tracking.queries import open_queries
 from sematic.tracking.sql_tracker import SqlTracker
-from tests.builders import info
+from tests.builders import ROOT, call, info
 from tests.directories import deleted_directory
+from tests.recorded import RecordedPipeline
 
-ROOT = "0a" * 16
+LOST = "0a" * 16
 
 
 def lose_driver(path: Path) -> None:
@@ -33,13 +36,13 @@ def test_a_pipeline_run_that_was_lost_as_it_began_has_failed(tmp_path: Path) -> 
     path = tmp_path / "record.db"
     url = f"sqlite:///{path}"
     with closing(SqlTracker(url)) as tracker:
-        tracker.begin(replace(info(), root_id=ROOT))
+        tracker.begin(replace(info(), root_id=LOST))
     with pytest.raises(InvalidOptionError, match="drives it"):
-        find_resumption(url, ROOT)
+        find_resumption(url, LOST)
     lose_driver(path)
     with pytest.raises(InvalidOptionError, match="nothing to go on with"):
-        find_resumption(url, ROOT)
-    pipeline_run = open_queries(url).pipeline_run(ROOT)
+        find_resumption(url, LOST)
+    pipeline_run = open_queries(url).pipeline_run(LOST)
     assert pipeline_run.status is PipelineRunStatus.FAILED
     assert "gone" in (pipeline_run.reason or "")
 
@@ -53,3 +56,23 @@ def test_the_original_surroundings_of_a_deleted_directory(tmp_path: Path) -> Non
         with original_surroundings({"directory": None, "main": None}):
             pass
     assert sys.path == before
+
+
+def test_the_root_function_may_be_one_of_a_script_whose_name_is_no_text(tmp_path: Path) -> None:
+    """The record escapes it, and it is found and compared as it is."""
+
+    def function() -> int:
+        return 1
+
+    function.__module__ = "script\udcff"
+    root = call(ROOT, function=sematic.func(function))
+    url = f"sqlite:///{tmp_path}/record.db"
+    pipeline = RecordedPipeline(url)
+    pipeline.record(PipelineStarted(1.0, root))
+    pipeline.close()
+    resumption = Resumption(url, ROOT, 1, {}, 1.0)
+    resumption.check_root(root)
+    with pytest.raises(InvalidOptionError, match="one of script"):
+        resumption.check_root(call(ROOT))
+    with pytest.raises(ImportError, match="Unable to find function script\udcff"):
+        resumption.changed_functions()

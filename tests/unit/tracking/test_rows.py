@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,13 @@ from sematic.events import (
 )
 from sematic.ports import Batch
 from sematic.states import PipelineRunStatus, RunState
-from sematic.tracking.rows import RowBatch, RowBuilder
+from sematic.tracking.rows import (
+    RowBatch,
+    RowBuilder,
+    original_text,
+    storable_key,
+    storable_text,
+)
 from sematic.tracking.statements import (
     ARTIFACT_COLUMNS,
     EVENT_COLUMNS,
@@ -375,6 +382,46 @@ def test_a_batch_that_is_built_again_is_whole() -> None:
 def test_text_that_databases_refuse_is_escaped(text: str, stored: str) -> None:
     moved = RunMoved(0.0, "a", RunState.CANCELED, reason=text)
     assert changed_row(build(changes=[moved]))["reason"] == stored
+
+
+BAD = "bad \0\udc80"
+STORED = "bad \\x00\\udc80"
+
+
+def test_names_and_types_that_databases_refuse_are_escaped() -> None:
+    """As those of a script are whose file's name is not UTF-8."""
+
+    def function(x: int) -> int:
+        """Do nothing."""
+        return x
+
+    function.__module__, function.__doc__ = BAD, BAD
+    ref = replace(artifact(1), type=BAD, payload=BAD)
+    made = call("a", inputs={BAD: ref}, function=sematic.func(function))
+    rows = build(changes=[RunCreated(1.0, made)])
+    path = f"{STORED}.{function.__qualname__}"
+    assert run_row(rows)["function_path"] == path
+    stored = named(FUNCTION_COLUMNS, rows.functions[0])
+    assert (stored["path"], stored["docstring"]) == (path, STORED)
+    assert named(INPUT_COLUMNS, rows.inputs[0])["name"] == STORED
+    kept = named(ARTIFACT_COLUMNS, rows.artifacts[0])
+    assert (kept["type"], kept["payload"]) == (STORED, STORED)
+    moved = RunMoved(2.0, "a", RunState.SCHEDULED, inputs={BAD: ref}, cache_key=BAD)
+    rows = build(changes=[moved])
+    assert rows.input_artifacts == [(ref.id, "a", STORED)]
+    assert changed_row(rows)["cache_key"] == STORED
+
+
+def test_a_cache_key_that_is_too_long_when_it_is_escaped_is_shortened() -> None:
+    first, second = storable_key("k_" + "\udc80" * 50), storable_key("k_" + "\udc81" * 50)
+    assert first != second
+    assert len(first) == len(second) == 40
+    assert storable_key("k_" + "n" * 90) == "k_" + "n" * 90
+
+
+@pytest.mark.parametrize("text", ["plain", BAD, "\ud800\0", "C:\\new", "\\u00e9"])
+def test_what_was_escaped_can_be_read_again(text: str) -> None:
+    assert original_text(storable_text(text)) == text
 
 
 @pytest.mark.parametrize("text", ["nul \0", "lone \udc80", "漢字", 'quotes " and \\'])

@@ -5,6 +5,7 @@ import pickle
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sematic.events import CancelRequested, PipelineMoved, RunCreated, RunMoved
 from sematic.ports import Batch
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.database import Database
+from sematic.tracking.queries import open_queries
 from sematic.tracking.rows import RowBuilder
 from sematic.tracking.writer import SqlWriter
 from tests.builders import ROOT, artifact, call, error, info
@@ -92,6 +94,33 @@ def test_who_takes_over_begins_a_lease_of_its_own(record) -> None:
     row = record.row("pipeline_runs")
     assert row["lease_seconds"] == 7.5
     assert row["heartbeat_at"] == pytest.approx(time.time(), abs=5)
+
+
+BAD, STORED = "bad \0\udc80", "bad \\x00\\udc80"
+
+
+def test_texts_that_no_database_takes_are_escaped_wherever_they_come_from(record) -> None:
+    texts = dict.fromkeys(("name", "function_path", "runner", "cache_namespace"), BAD)
+    record.writer.begin(replace(info(), **texts, environment={"command": BAD}), DRIVER)
+    record.writer.request_cancel(ROOT, BAD)
+    row = record.row("pipeline_runs")
+    assert {row[name] for name in texts} == {row["cancel_reason"]} == {STORED}
+    assert json.loads(row["environment"]) == {"command": BAD}
+    queries = open_queries(record.url)
+    assert [found.name for found in queries.pipeline_runs(name=BAD[:5])] == [STORED]
+    assert [found.root_id for found in queries.pipeline_runs(function_path=BAD)] == [ROOT]
+
+
+@pytest.mark.parametrize("namespace", [BAD, "\udc80" * 50], ids=["short", "long"])
+def test_outputs_are_found_under_any_namespace(record, namespace) -> None:
+    record.begin()
+    record.write(
+        RunCreated(1.0, call("a", inputs={"x": artifact(1)})),
+        RunMoved(2.0, "a", RunState.SCHEDULED, attempt=1, cache_key=f"key_{namespace}"),
+        RunMoved(3.0, "a", RunState.RESOLVED, attempt=1, output=artifact(1)),
+    )
+    assert record.writer.find_outputs(f"key_{namespace}") == [("a", artifact(1))]
+    assert record.writer.find_outputs("key_other") == []
 
 
 def test_a_wish_outlives_the_driver(record) -> None:
