@@ -117,6 +117,8 @@ class Call:
         function: what to execute.
         inputs: each argument, known or still to come.
         options: how to execute it.
+        recorded_type: descriptor of its function's output type when the call was made, where it
+            comes from the record; the code may have changed since.
     """
 
     run_id: str
@@ -125,6 +127,12 @@ class Call:
     function: Function[..., object]
     inputs: Mapping[str, Input]
     options: CallOptions
+    recorded_type: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def output_descriptor(self) -> str:
+        """The type of its output when it was made: what was decided by it then stays decided."""
+        return self.recorded_type or self.function.output_descriptor
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return Call, (

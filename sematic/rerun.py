@@ -255,6 +255,7 @@ def _check_inputs(run: RecordedRun, runs: Mapping[str, RecordedRun]) -> None:
 def _renamed(call: Call, ids: Mapping[str, str], root_id: str) -> Call:
     return replace(
         call,
+        recorded_type=None,  # what is decided anew is decided by the code as it is now
         run_id=ids[call.run_id],
         root_id=root_id,
         parent_id=ids[call.parent_id] if call.parent_id else None,

@@ -259,6 +259,8 @@ class PipelineState:
             return
         ancestors = self._graph.ancestors(call.run_id)
         match self._cache.ask(call.run_id, run.cache_key, ancestors=ancestors):
+            case CachedOutput() as found if found.output.type != call.output_descriptor:
+                self._enqueue(run)  # it was computed before the code changed
             case CachedOutput() as found:
                 self._serve(run, found, at)
             case Answer.LOOK_UP:
@@ -339,7 +341,7 @@ class PipelineState:
         value = run.expansion
         assert value is not None
         artifact = self._runs.known_artifact(value)
-        if artifact is not None and artifact.type == run.call.function.output_descriptor:
+        if artifact is not None and artifact.type == run.call.output_descriptor:
             self._resolve(run, artifact, at)
         else:
             self._questions.ask(run)

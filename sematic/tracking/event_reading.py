@@ -152,6 +152,7 @@ class EventReader:
             function,
             {name: self._input(value) for name, value in data["inputs"].items()},
             self._call_options(function, data["options"], data.get("set", ())),
+            data.get("output_type"),  # older records do not have it
         )
 
     def _call_options(

@@ -1,6 +1,7 @@
 """The rules of the state machine, as events and the instructions that follow them."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -454,6 +455,35 @@ def test_an_evaluation_that_ends_after_a_failure_changes_nothing(pipeline: Pipel
     assert pipeline.states("b") == [CANCELED]
     assert pipeline.inputs("b") == []
     assert pipeline.evaluation_fails("b") == []
+
+
+# --- functions that have another output type by now
+
+
+def test_what_was_decided_by_an_output_type_stays_decided(pipeline: Pipeline) -> None:
+    made = replace(call("a", function=real), recorded_type="int")
+    pipeline.start_with(made, output=OutputOf("a"))
+    pipeline.expand("a", [call("b", parent="a")], OutputOf("b"))
+    assert pipeline.succeed("b")[:2] == ["b RESOLVED", "a RESOLVED"]
+
+
+def test_what_had_to_be_cast_still_has(pipeline: Pipeline) -> None:
+    made = replace(call("a"), recorded_type="float")
+    pipeline.start_with(made, output=OutputOf("a"))
+    pipeline.expand("a", [call("b", parent="a")], OutputOf("b"))
+    assert pipeline.succeed("b") == ["b RESOLVED", "evaluate output of a"]
+
+
+def test_a_known_output_of_another_type_serves_nobody(pipeline: Pipeline) -> None:
+    inputs = {"x": artifact()}
+    old = replace(call("a", cache=True, inputs=inputs, function=real), recorded_type="int")
+    new = call("b", cache=True, inputs=inputs, function=real)
+    expander = call("e", standalone=True)
+    pipeline.start(cache_namespace="main")
+    pipeline.expand(ROOT, [old, expander], list_of("a", "e"))
+    pipeline.looked_up("a")
+    pipeline.succeed("a")  # gives an int
+    assert "start b #1" in pipeline.expand("e", [new], OutputOf("b"))
 
 
 # --- cancel

@@ -1,6 +1,7 @@
 """Events go into the record and come back as they were."""
 
 import dataclasses
+import json
 from typing import Any, get_args
 
 import pytest
@@ -224,3 +225,21 @@ class TestWhatIsRefused:
         text = event_to_json(expanded("a", [], list_of("b"))).replace('"run":', '"walk":')
         with pytest.raises(RecordError, match="a form that is not known"):
             EventReader({}, FUNCTIONS.__getitem__).read_event("CallEnded", 1.0, text, ROOT)
+
+
+def test_the_output_type_of_a_call_is_that_of_when_it_was_made() -> None:
+    event = PipelineStarted(1.5, call(ROOT))
+    changed = read(event, function_of=lambda path: real)
+    assert isinstance(changed, PipelineStarted)
+    assert changed.call.function is real
+    assert changed.call.output_descriptor == "int"
+    assert read(changed, function_of=lambda path: real).call.output_descriptor == "int"  # type: ignore[union-attr]
+
+
+def test_older_records_do_not_tell_it() -> None:
+    data = json.loads(event_to_json(PipelineStarted(1.5, call(ROOT))))
+    del data["call"]["output_type"]
+    reader = EventReader({}, lambda path: real)
+    found = reader.read_event("PipelineStarted", 1.5, json.dumps(data), ROOT)
+    assert isinstance(found, PipelineStarted)
+    assert found.call.output_descriptor == "float"
