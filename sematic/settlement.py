@@ -97,8 +97,10 @@ def _settle(
 
 def _end_of_nothing(root_id: str, verdict: CancelRequested | PipelineAborted) -> PipelineMoved:
     if isinstance(verdict, CancelRequested):
-        return PipelineMoved(verdict.at, root_id, PipelineRunStatus.CANCELED, verdict.reason)
-    return PipelineMoved(verdict.at, root_id, PipelineRunStatus.FAILED, verdict.error.message)
+        reason = f"{verdict.reason} Nothing was recorded of it."
+        return PipelineMoved(verdict.at, root_id, PipelineRunStatus.CANCELED, reason)
+    reason = f"{verdict.error.message.rstrip('.')}; nothing was recorded of it, so run it again"
+    return PipelineMoved(verdict.at, root_id, PipelineRunStatus.FAILED, reason)
 
 
 def _without_cache_key(change: Change) -> Change:

@@ -196,6 +196,8 @@ def _versions(run: "PipelineRunRow", environment: Mapping[str, Any]) -> str:
 def _reason(run: "PipelineRunRow", view: _View) -> str | None:
     """Why it ended as it did: the run that failed first, or what is recorded."""
     if run.driver_lost:
+        if not view.runs:
+            return f"{clean(run.lost_because or '')}; nothing was recorded of it, so run it again"
         heard = format_age(run.alive_until, view.now)
         resume = view.screen.dim(f"(sematic resume {short_id(run.root_id)})")
         return f"{clean(run.lost_because or '')}; last heard of {heard} {resume}"

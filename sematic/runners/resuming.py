@@ -118,9 +118,13 @@ def find_resumption(url: str, run_id: str) -> Resumption:
         ) from error
     found = queries.pipeline_run(root_id)
     if found.status.is_terminal:
+        instead = (
+            "To execute parts of it again, start a new one: LocalRunner(rerun_from=<run id>)."
+            if queries.state_counts([root_id])[root_id]
+            else "Nothing was recorded of it: run the pipeline again."
+        )
         raise InvalidOptionError(
-            f"Cannot resume pipeline run {root_id}: it has ended {found.status.value}. To execute "
-            "parts of it again, start a new one: LocalRunner(rerun_from=<run id>)."
+            f"Cannot resume pipeline run {root_id}: it has ended {found.status.value}. {instead}"
         )
     if not found.driver_lost:
         raise InvalidOptionError(

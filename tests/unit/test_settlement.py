@@ -154,8 +154,12 @@ def test_what_has_ended_stays_so(settle) -> None:
 @pytest.mark.parametrize(
     ("settle", "status", "reason"),
     [
-        (cancel, PipelineRunStatus.CANCELED, f"Enough. Driver lost: {WHY}."),
-        (fail, PipelineRunStatus.FAILED, LOST),
+        (
+            cancel,
+            PipelineRunStatus.CANCELED,
+            f"Enough. Driver lost: {WHY}. Nothing was recorded of it.",
+        ),
+        (fail, PipelineRunStatus.FAILED, f"{LOST}; nothing was recorded of it, so run it again"),
     ],
 )
 def test_a_driver_that_was_lost_before_it_recorded_anything(settle, status, reason) -> None:

@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from click.testing import Result
+
+from tests.recorded import execute
 
 Cli = Callable[..., Result]
 
@@ -22,3 +26,42 @@ def test_show(sematic_cli: Cli, lost_id: str) -> None:
     assert ", which drove it, is gone; last heard of " in output
     assert "running" not in output
     assert [line.split()[-1] for line in output.splitlines()[-3:]] == ["unfinished"] * 3
+
+
+@pytest.fixture
+def begun_id(lost_id: str, config_directory: Path) -> str:
+    """The id of a pipeline run of whose driver nothing came but that it began."""
+    url = f"sqlite:///{config_directory}/sematic.db"
+    for table in ("runs", "events"):
+        execute(url, f"DELETE FROM {table}")
+    execute(url, "UPDATE pipeline_runs SET next_seq = 0")
+    return lost_id
+
+
+class TestOneOfWhichNothingIsRecorded:
+    def test_runs_and_show(self, sematic_cli: Cli, begun_id: str) -> None:
+        line = sematic_cli("runs").stdout.splitlines()[1]
+        assert line.split()[:5] == [begun_id, "pipeline", "!", "DRIVER", "LOST"]
+        output = sematic_cli("show", begun_id).stdout
+        assert output.startswith("! pipeline  DRIVER LOST after ")
+        assert ", which drove it, is gone; nothing was recorded of it, so run it again" in output
+        assert "sematic resume" not in output
+
+    def test_resume(self, sematic_cli: Cli, begun_id: str) -> None:
+        result = sematic_cli("resume", begun_id)
+        assert result.exit_code == 1
+        assert "It counts as FAILED now; run the pipeline again." in result.stderr
+        output = sematic_cli("show", begun_id).stdout
+        assert output.startswith("✗ pipeline  FAILED in ")
+        assert "is gone; nothing was recorded of it, so run it again" in output
+
+    def test_cancel(self, sematic_cli: Cli, begun_id: str) -> None:
+        assert sematic_cli("cancel", begun_id).exit_code == 0
+        output = sematic_cli("show", begun_id).stdout
+        assert output.startswith("– pipeline  CANCELED in ")
+        assert ", which drove it, is gone. Nothing was recorded of it." in output
+
+    def test_clean(self, sematic_cli: Cli, begun_id: str) -> None:
+        assert "nothing was recorded of it, so run it again" in sematic_cli("clean").stdout
+        (row,) = json.loads(sematic_cli("runs", "--json").stdout)
+        assert (row["status"], row["runs"]) == ("FAILED", {})

@@ -44,7 +44,10 @@ def test_a_pipeline_run_that_was_lost_as_it_began_has_failed(tmp_path: Path) -> 
         find_resumption(url, LOST)
     pipeline_run = open_queries(url).pipeline_run(LOST)
     assert pipeline_run.status is PipelineRunStatus.FAILED
-    assert "gone" in (pipeline_run.reason or "")
+    assert pipeline_run.reason is not None
+    assert "gone; nothing was recorded of it, so run it again" in pipeline_run.reason
+    with pytest.raises(InvalidOptionError, match=r"has ended FAILED\. Nothing was recorded of it"):
+        find_resumption(url, LOST)
 
 
 def test_the_original_surroundings_of_a_deleted_directory(tmp_path: Path) -> None:
