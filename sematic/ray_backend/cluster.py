@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sematic.errors import InfrastructureError
+from sematic.ray_backend.calls_to_ray import calls_to_ray
 from sematic.ray_backend.own_ray import RaySession, connection_of, is_copy_of_parent
 
 # A slow machine needs a minute.
@@ -35,6 +36,7 @@ class LocalRay:
         self._address = None if address == "local" else address
         self._announce = announce
         self._entered = False
+        self._guarded: Any = None  # the ``ray`` module
         self._connection: object = None
 
     def enter(self, given_up: threading.Event | None = None) -> Any:
@@ -65,6 +67,9 @@ class LocalRay:
             if not self._entered and _shared.is_started:
                 _shared.users += 1
                 self._entered = True
+            if self._guarded is None:
+                self._guarded = ray
+                calls_to_ray.guard(ray)
             self._connection = connection_of(ray)
         return ray
 
@@ -86,15 +91,23 @@ class LocalRay:
     def wait_until_gone(self, ray: Any) -> None:
         """Return when nothing of a Ray that is being shut down is left in this process.
 
-        Until then it ends the process where an object of it is used, or let go of.
+        Until then it ends the process where an object of it is used, or let go of. Returns at
+        once where Ray is up.
         """
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while connection_of(ray) is self._connection and time.monotonic() < deadline:
+        while (
+            not ray.is_initialized()
+            and connection_of(ray) is self._connection
+            and time.monotonic() < deadline
+        ):
             time.sleep(_SECONDS_TO_NOTICE)
 
     def leave(self) -> None:
         """Leave Ray as it was found, once nobody else needs it. May be called twice."""
         with _shared.lock:
+            if self._guarded is not None:
+                calls_to_ray.unguard(self._guarded)
+                self._guarded = None
             if not self._entered:
                 return
             self._entered = False

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sematic.calls import Call, ErrorRecord, Failed
+from sematic.calls import Call, ErrorRecord, Failed, Outcome
 from sematic.error_records import build_error_record
 from sematic.errors import InfrastructureError
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.log_files import log_path
 from sematic.ports import ArtifactStore, Clock
+from sematic.ray_backend.calls_to_ray import calls_to_ray
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.losses import (
     DIED,
@@ -136,6 +137,8 @@ class RayExecutor:
         if self._thread is not None:
             self._commands.put(None)
             self._thread.join()
+        if self._ray is not None:
+            self._cluster.wait_until_gone(self._ray)
         with ExitStack() as stack:  # from the last one up, whatever goes wrong in one of them
             if self._root_id is not None:
                 stack.callback(remove_spools, self._log_directory / self._root_id)
@@ -181,11 +184,14 @@ class RayExecutor:
                 report(CallLost(self._clock(), *key, STOPPED))
                 return
             path = str(log_path(self._log_directory, call.root_id, *key))
-            ref = submission.submit(call, start.inputs, log_path=path)
-            self._tasks[key] = _Task(ref, call, report, submission)
-            # Half of what ref.future() costs. Called once, from a thread of Ray's, with what the
-            # task returned or with the exception that Ray has in its place.
-            ref._on_completed(lambda result: self._take_result(key, result))
+            with calls_to_ray:
+                if not self._cluster.is_up(self._ray):
+                    raise InfrastructureError(_NOT_AGAIN)
+                ref = submission.submit(call, start.inputs, log_path=path)
+                self._tasks[key] = _Task(ref, call, report, submission)
+                # Half of what ref.future() costs. Called once, from a thread of Ray's, with what
+                # the task returned or with the exception that Ray has in its place.
+                ref._on_completed(lambda result: self._take_result(key, result))
         except Exception as error:  # noqa: BLE001
             # It must be reported, whatever it is.
             self._tasks.pop(key, None)
@@ -204,7 +210,8 @@ class RayExecutor:
             self._oom_kills = count_oom_kills()
             if self._before_leaving is None:
                 self._before_leaving = self._on_ready(ray)
-            submission = Submission(ray, self._store, warn=self._warn)
+            with calls_to_ray:
+                submission = Submission(ray, self._store, warn=self._warn)
         except Exception as error:
             # For all who were waiting for it; only who comes later lets Ray try again.
             self._failed_with_ray, self._ray_error = set(self._asked_for), error
@@ -222,12 +229,13 @@ class RayExecutor:
 
     def _lose_ray(self) -> None:
         """Report what was with a Ray that is gone. One of ours that died is started again."""
-        died, self._submission = self._submission is self._dead, None
+        submission = self._submission  # it has refs, which are not to be let go of yet
+        died, self._submission = submission is self._dead, None
         self._was_shut_down = not died  # threads of that Ray may still be at work in this process
+        self._cluster.wait_until_gone(self._ray)
         self._leave_tracker()
         if died:
             self._cluster.end_dead(self._ray)
-        self._cluster.wait_until_gone(self._ray)
         self._stopped_at.clear()
         for key in list(self._tasks):
             task = self._tasks.pop(key, None)
@@ -245,7 +253,12 @@ class RayExecutor:
         task = self._tasks.get(key)
         if task is not None and key not in self._stopped_at:
             self._stopped_at[key] = time.monotonic()
-            self._ray.cancel(task.ref)
+            self._interrupt(task)
+
+    def _interrupt(self, task: _Task, *, force: bool = False) -> None:
+        with calls_to_ray:
+            if self._cluster.is_up(self._ray):
+                self._ray.cancel(task.ref, force=force)
 
     def _seconds_to_wait(self) -> float | None:
         if self._stopped_at:
@@ -264,7 +277,7 @@ class RayExecutor:
             patience = _GRACE_SECONDS if has_seen else _SECONDS_TO_SEE
             if now >= stopped_at + patience:
                 self._stopped_at[key] = now  # once more: a kill that comes too early is forgotten
-                self._ray.cancel(task.ref, force=True)
+                self._interrupt(task, force=True)
 
     # --- Ray's threads -----------------------------------------------------------------------
 
@@ -289,6 +302,8 @@ class RayExecutor:
             return _failed(now, key, error)
         if stopped and isinstance(outcome, Failed):
             return CallLost(now, *key, STOPPED, started_at=started_at, ended_at=ended_at)
+        if _was_told_to_exit(outcome) and not self._cluster.is_up(self._ray):
+            return CallLost(now, *key, SHUT_DOWN)
         return CallEnded(now, *key, outcome, started_at=started_at, ended_at=ended_at)
 
     def _loss(self, key: Key, call: Call, error: Any) -> ErrorRecord:
@@ -296,6 +311,11 @@ class RayExecutor:
         recover_log(path)
         kills, self._oom_kills = self._oom_kills, count_oom_kills()
         return describe_loss(error, log=path, out_of_memory=self._oom_kills > kills)
+
+
+def _was_told_to_exit(outcome: Outcome) -> bool:
+    """Whether it ended as a function does that executes when Ray ends its worker."""
+    return isinstance(outcome, Failed) and outcome.error.type == "builtins.SystemExit"
 
 
 def _failed(now: float, key: Key, error: BaseException) -> CallEnded:

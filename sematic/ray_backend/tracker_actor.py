@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from sematic.errors import SematicError
+from sematic.ray_backend.calls_to_ray import calls_to_ray
 
 # An answer takes milliseconds, or half a minute where somebody else locks the database.
 _MOST_SECONDS = 60.0
@@ -105,7 +106,7 @@ class TrackerActor:
                 self._writes_there = True
                 on_ready()
 
-        with self._lock:
+        with self._lock, calls_to_ray:
             if self._released or not self._ray.is_initialized():  # somebody may shut it down
                 return
             self._actor = self._build_host().remote(pickle.dumps(self._writer))
@@ -132,11 +133,13 @@ class TrackerActor:
                 self._writer.write(rows)
 
     def _try_there(self, rows: Any) -> bool:
-        if not self._ray.is_initialized():  # somebody has shut it down
-            return False
         try:
-            answer = self._actor.write.remote(pickle.dumps(rows))
-            error = self._ray.get(answer, timeout=_MOST_SECONDS)
+            with calls_to_ray:
+                if not self._ray.is_initialized():  # somebody has shut it down
+                    return False
+                error = self._ray.get(
+                    self._actor.write.remote(pickle.dumps(rows)), timeout=_MOST_SECONDS
+                )
         except self._ray.exceptions.RayError:
             # It died, or its node did: whether it wrote the batch, the next writer will see.
             return False
@@ -150,10 +153,11 @@ class TrackerActor:
             self._timer.cancel()
         with self._lock:
             self._released = True
-            if self._actor is not None and self._ray.is_initialized():
-                self._ray.kill(self._actor)
             self._writes_there = False
-            self._actor = self._started = None
+            with calls_to_ray:
+                if self._actor is not None and self._ray.is_initialized():
+                    self._ray.kill(self._actor)
+                self._actor = self._started = None
 
     def close(self) -> None:
         """Let go of connections."""

@@ -1,0 +1,91 @@
+"""Code of the user's that shuts Ray down while a pipeline run uses it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from sematic.client import open_record
+from tests.acceptance.programs import run_python
+
+pytestmark = pytest.mark.ray
+
+_PROGRAM = """
+import json, linecache, os, sys, threading, time
+from pathlib import Path
+import sematic
+
+how, directory = sys.argv[1:]
+MARK = os.environ["TEST_MARK"] = "test_shut_down:" + directory
+
+@sematic.func(standalone=True)
+def sleep(started: str) -> int:
+    Path(started).touch()
+    time.sleep(60)
+    return 1
+
+@sematic.func(standalone=True)
+def quick(i: int) -> int:
+    return i
+
+def slowly(frame, event, _):
+    '''Stops where using Ray, or letting go of a reference, would end the process.'''
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    if event == "line" and "del global_worker.core_worker" in line:
+        print("shut down in part", flush=True)
+        time.sleep(1.5)
+    return slowly if frame.f_code.co_name in ("shutdown", "wrapper") else None
+
+def shut_down():
+    import ray
+    sys.settrace(slowly)
+    ray.shutdown()
+
+@sematic.func
+def shuts_down(started: str) -> int:
+    while not Path(started).exists():
+        time.sleep(0.01)
+    if how == "with an actor":  # it starts after a second
+        time.sleep(3)
+    if how == "thread":
+        threading.Thread(target=shut_down).start()
+        time.sleep(2)
+    else:
+        shut_down()
+    return 1
+
+@sematic.func
+def pipeline(started: str) -> list[int]:
+    many = [quick(i) for i in range(200)] if how == "many" else []
+    return [sleep(started), shuts_down(started), *many]
+
+def is_left(process):
+    try:
+        return f"TEST_MARK={MARK}".encode() in (process / "environ").read_bytes().split(b"\\0")
+    except OSError:
+        return False
+
+reason = None
+try:
+    sematic.LocalRunner(progress="off").run(pipeline(directory + "/started"))
+except sematic.PipelineRunError as error:
+    reason = str(error.__cause__)
+left = [p.name for p in Path("/proc").glob("[0-9]*") if is_left(p)]
+print(json.dumps([reason, left]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("how", ["inline", "thread", "with an actor", "many"])
+def test_the_pipeline_run_fails_and_says_why(tmp_path: Path, how: str) -> None:
+    (tmp_path / "program.py").write_text(_PROGRAM)
+    lines = run_python(str(tmp_path / "program.py"), how, str(tmp_path)).splitlines()
+    assert "shut down in part" in lines
+    reason, left = json.loads(lines[-1])
+    assert "ray.shutdown()" in reason
+    assert left == []
+    (run,) = open_record().pipeline_runs()
+    assert run.status.value == "FAILED"
+    states = {run.name: run.state.value for run in open_record().runs(run.root_id)}
+    assert states["sleep"] == "FAILED"
