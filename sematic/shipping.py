@@ -78,32 +78,34 @@ def unpack_call(packed: bytes, function: bytes) -> tuple[Call, dict[str, Artifac
     return call, {name: ArtifactRef(*ref) for name, ref in parts.items()}, log_path
 
 
-def pack_outcome(outcome: Outcome, started_at: float, ended_at: float) -> bytes:
-    """An outcome and its times, for :func:`unpack_outcome`.
+def pack_outcome(
+    outcome: Outcome, started_at: float, ended_at: float, *, log_failure: str | None = None
+) -> bytes:
+    """An outcome, its times and why output could not be kept, for :func:`unpack_outcome`.
 
     Raises:
         UnserializableValueError: a nested function cannot be sent to another process.
     """
-    times = (started_at, ended_at)
+    about = (started_at, ended_at, log_failure)
     if isinstance(outcome, Succeeded):  # most are: no classes, no imports, a tenth of the time
-        return pickle.dumps((*times, _artifact_parts(outcome.output)), _PROTOCOL)
+        return pickle.dumps((*about, _artifact_parts(outcome.output)), _PROTOCOL)
     buffer = io.BytesIO()
     pickler = _Pickler(buffer, protocol=_PROTOCOL)
     pickler.packer = Packer()
-    pickler.dump((*times, outcome))
+    pickler.dump((*about, outcome))
     return buffer.getvalue()
 
 
-def unpack_outcome(packed: bytes) -> tuple[Outcome, float, float]:
-    """Outcome, start and end, from what ``pack_outcome`` returned.
+def unpack_outcome(packed: bytes) -> tuple[Outcome, float, float, str | None]:
+    """Outcome, start, end and log failure, from what ``pack_outcome`` returned.
 
     Raises:
         ImportError: a nested function cannot be imported here.
     """
-    started_at, ended_at, outcome = pickle.loads(packed)
+    started_at, ended_at, log_failure, outcome = pickle.loads(packed)
     if isinstance(outcome, tuple):
         outcome = Succeeded(ArtifactRef(*outcome))
-    return outcome, started_at, ended_at
+    return outcome, started_at, ended_at, log_failure
 
 
 class _Pickler(pickle.Pickler):

@@ -105,6 +105,7 @@ class RayExecutor:
         self._ray_error: Exception | None = None
         self._stopped_at: dict[Key, float] = {}  # monotonic seconds
         self._root_id: str | None = None
+        self._told_of_logs = False
         self._was_shut_down = False
         self._dead: Submission | None = None  # the one whose Ray has died, if it was our own
 
@@ -296,10 +297,13 @@ class RayExecutor:
             if not isinstance(result, bytes):
                 error = self._loss(key, call, result)
                 return CallLost(now, *key, STOPPED if stopped else error)
-            outcome, started_at, ended_at = unpack_outcome(result)
+            outcome, started_at, ended_at, log_failure = unpack_outcome(result)
         except BaseException as error:  # noqa: BLE001
             # E.g. a nested function whose module the driver cannot import.
             return _failed(now, key, error)
+        if log_failure is not None and not self._told_of_logs:
+            self._told_of_logs = True
+            self._warn(f"What standalone functions print cannot be kept: {log_failure}")
         if stopped and isinstance(outcome, Failed):
             return CallLost(now, *key, STOPPED, started_at=started_at, ended_at=ended_at)
         if _was_told_to_exit(outcome) and not self._cluster.is_up(self._ray):

@@ -55,8 +55,9 @@ def execute_remotely(message: bytes, function_ref: list[Any] | None = None) -> b
     started_at = time.time()
     outcome = _execute(message, function_ref)
     ended_at = time.time()
+    failure = None if _log.failure is None else str(_log.failure)
     try:
-        return pack_outcome(outcome, started_at, ended_at)
+        return pack_outcome(outcome, started_at, ended_at, log_failure=failure)
     except Exception as error:  # noqa: BLE001
         # A closure among the returned calls that cannot be pickled.
         failed = Failed(build_error_record(error, pickled=True))

@@ -9,9 +9,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 # How soon the log of a call that is still executing can be read.
 _SECONDS_TO_PUBLISH = 0.2
@@ -20,13 +21,18 @@ _INTERRUPTED = b"!"
 
 
 class WorkerLog:
-    """Redirects the output of this process, one call at a time."""
+    """Redirects the output of this process, one call at a time.
+
+    Attributes:
+        failure: why output of the last call could not be kept, ``None`` where all of it was.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._spool: _Spool | None = None
         self._path: str | None = None  # of the call that executes
         self._busy = threading.Event()
+        self.failure: OSError | None = None
         self._watcher: threading.Thread | None = None
 
     @contextmanager
@@ -35,32 +41,40 @@ class WorkerLog:
 
         There is no file if nothing is written. If the process dies, :func:`recover_log` makes one
         of what was written last. Where there is no space for a file, output goes where the
-        worker's own goes: that is no reason for a call to fail.
+        worker's own goes; where there is none left, what is printed is lost. That is no reason for
+        a call to fail.
 
         Args:
             path: the file; all those of a pipeline run are in one directory.
         """
+        self.failure = None
         try:
             spool = self._begin(path)
         except OSError as refusal:
             self._end()
+            self._note_failure(refusal)
             _tell(path, refusal)
-            yield
+            with _lenient_streams(self._note_failure):
+                yield
             return
         _flush()
         saved = (os.dup(1), os.dup(2))
         try:
             os.dup2(spool.descriptor, 1)
             os.dup2(spool.descriptor, 2)
-            yield
+            with _lenient_streams(self._note_failure):
+                yield
         finally:
-            error = _flush()
+            self._note_failure(_flush())
             for number, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, number)
                 os.close(copy)
-            if error is not None:
-                _tell(path, error)
+            if self.failure is not None:
+                _tell(path, self.failure)
             self._end()
+
+    def _note_failure(self, error: OSError | None) -> None:
+        self.failure = self.failure or error
 
     def note_interrupt(self) -> None:
         """Let :func:`find_worker` tell that the call has been interrupted. From a handler, too."""
@@ -184,6 +198,59 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+class _LenientStream:
+    """A text stream that does not raise where what is written cannot be kept."""
+
+    def __init__(self, original: Any, note: Callable[[OSError], None]) -> None:
+        self._original = original
+        self._note = note
+
+    def write(self, text: str) -> int:
+        try:
+            written: int = self._original.write(text)
+        except OSError as error:
+            self._note(error)
+            return len(text)
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        try:
+            self._original.flush()
+        except OSError as error:
+            self._note(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+    def __iter__(self) -> Any:
+        return iter(self._original)
+
+
+@contextmanager
+def _lenient_streams(note: Callable[[OSError], None]) -> Iterator[None]:
+    """Let no function fail because of what it prints: Ray's streams write at once."""
+    with ExitStack() as stack:
+        for name in ("stdout", "stderr"):
+            original = getattr(sys, name)
+            if original is not None:
+                stack.enter_context(_replaced(name, original, _LenientStream(original, note)))
+        yield
+
+
+@contextmanager
+def _replaced(name: str, original: Any, replacement: Any) -> Iterator[None]:
+    setattr(sys, name, replacement)
+    try:
+        yield
+    finally:
+        if getattr(sys, name) is replacement:  # else it was replaced on purpose
+            setattr(sys, name, original)
 
 
 def _flush() -> OSError | None:

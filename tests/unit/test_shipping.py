@@ -204,7 +204,9 @@ def test_a_call_arrives_with_all_that_its_execution_needs() -> None:
     ],
 )
 def test_an_outcome_arrives_as_it_was(outcome) -> None:
-    assert unpack_outcome(pack_outcome(outcome, 1.5, 2.5)) == (outcome, 1.5, 2.5)
+    assert unpack_outcome(pack_outcome(outcome, 1.5, 2.5)) == (outcome, 1.5, 2.5, None)
+    packed = pack_outcome(outcome, 1.5, 2.5, log_failure="full")
+    assert unpack_outcome(packed) == (outcome, 1.5, 2.5, "full")
 
 
 def test_nested_calls_of_local_functions_arrive() -> None:
@@ -213,7 +215,7 @@ def test_nested_calls_of_local_functions_arrive() -> None:
         return x * 2
 
     packed = pack_outcome(Expanded((call_of(local), call_of(local)), OutputOf("run")), 0.0, 0.0)
-    outcome, _, _ = unpack_outcome(packed)
+    outcome, *_ = unpack_outcome(packed)
     assert isinstance(outcome, Expanded)
     first, second = outcome.calls
     assert first.function is second.function

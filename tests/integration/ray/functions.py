@@ -200,6 +200,15 @@ def speak(word: str, seconds: float) -> int:
 
 
 @sematic.func(standalone=True)
+def speak_much(word: str) -> int:
+    """A megabyte to each stream, which arrives in pieces."""
+    for _ in range(1_000):
+        print(word * (1_000 // len(word)))
+        print(word * (1_000 // len(word)), file=sys.stderr, flush=True)
+    return len(word)
+
+
+@sematic.func(standalone=True)
 def leave_child(word: str, seconds: float) -> int:
     """Prints nothing, but its child does, later."""
     subprocess.Popen(["sh", "-c", f"sleep {seconds}; echo {word}"])

@@ -2,12 +2,14 @@
 
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import sematic
+from tests.disks import SmallDisk
 from tests.integration.ray import functions
 from tests.integration.ray.conftest import Result
 
@@ -111,3 +113,25 @@ def speak_and_fail() -> int:
 def test_the_log_of_a_call_that_fails(run: Run) -> None:
     result = run(speak_and_fail())
     assert result.log(result.run("speak_and_fail")) == "before the failure\n"
+
+
+@sematic.func
+def much(words: list[str]) -> list[int]:
+    return [functions.speak_much(word) for word in words]
+
+
+def test_output_that_cannot_be_kept_fails_nobody_and_is_told_once(
+    run: Run, config_directory: Path, small_disk: SmallDisk
+) -> None:
+    config_directory.mkdir()
+    (config_directory / "logs").symlink_to(small_disk.path)
+    small_disk.fill(but=100_000)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run(much(["one", "three"]))
+    assert result.value == [3, 5]
+    told = [str(w.message) for w in caught if "cannot be kept" in str(w.message)]
+    assert len(told) == 1
+    assert "No space left on device" in told[0]
+    logs = [result.log(run) or "" for run in result.runs("speak_much")]
+    assert any(log.startswith(("oneone", "threethree")) for log in logs)

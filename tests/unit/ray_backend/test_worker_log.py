@@ -57,7 +57,9 @@ with open(f"{directory}/filling", "wb") as file:
     os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize)
 for number in range(3):
     with log.capture(f"{directory}/full{number}-1.log"):
-        print("x" * 5000)
+        print("x" * 5000, flush=number == 1)  # as Ray's streams do
+        print("to stderr", file=sys.stderr, flush=True)
+    assert log.failure is not None
 open_now = len(os.listdir("/dev/fd"))
 with log.capture(f"{directory}/last-1.log"):
     print("y" * 5000)
@@ -65,6 +67,7 @@ assert len(os.listdir("/dev/fd")) == open_now, "descriptors are left open"
 os.unlink(f"{directory}/filling")
 with log.capture(f"{directory}/again-1.log"):
     print("kept again")
+assert log.failure is None
 print("end")
 """
 
