@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while a pipeline runs: the first one cancels, a second Ctrl-C leaves."""
+"""SIGINT, SIGTERM and SIGHUP while a pipeline runs: the first cancels, a second Ctrl-C leaves."""
 
 import _thread
 import os
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Act = Callable[[FrameType | None], None]
 """What a signal does; with the frame that it found. May raise."""
@@ -22,15 +22,15 @@ def stop_on_signals(cancel: Callable[[str], None], *, interrupt: Act, leave: Act
 
     Args:
         cancel: given the reason at the first signal; called in the main thread.
-        interrupt: called after it, and at every further SIGTERM.
+        interrupt: called after it, and at every further SIGTERM or SIGHUP.
         leave: called at a SIGINT that is not the first signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handler = _Handler(cancel, interrupt=interrupt, leave=leave)
-    # Signals that are ignored stay so (jobs in the background of a shell); a handler that Python
-    # does not know could not be put back.
+    # Signals that are ignored stay so (nohup, jobs in the background of a shell); a handler that
+    # Python does not know could not be put back.
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     ours: dict[int, Any] = {
         n: old for n, old in before.items() if old not in (signal.SIG_IGN, None)
@@ -84,6 +84,7 @@ class _Handler:
 _CANCELING: dict[int, str] = {
     int(signal.SIGINT): "Canceling the pipeline run. A second Ctrl-C leaves at once.",
     int(signal.SIGTERM): "Canceling the pipeline run (SIGTERM). Ctrl-C leaves at once.",
+    int(signal.SIGHUP): "Canceling the pipeline run (SIGHUP). Ctrl-C leaves at once.",
 }
 
 

@@ -1,6 +1,7 @@
-"""Ctrl-C and SIGTERM, as they reach a script: the first cancels, a second Ctrl-C leaves at once."""
+"""Ctrl-C, SIGTERM and SIGHUP, as they reach a script: the first cancels, a second Ctrl-C leaves."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ _BEGINNING = """
 import signal, sys, threading, time
 import sematic
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGURG)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGURG)
 BEFORE = [signal.getsignal(number) for number in NUMBERS]
 
 def run(future):
@@ -172,7 +173,7 @@ def script(tmp_path: Path) -> Iterator[object]:
         program.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_cancels_and_says_so(script, number) -> None:
     program = script(_SLEEPS)
     program.send(number)
@@ -187,7 +188,7 @@ def test_the_first_signal_cancels_and_says_so(script, number) -> None:
     assert run.status.value == "CANCELED"
 
 
-@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_leaves_what_is_being_canceled(script, first) -> None:
     program = script(_CLEANS_UP)
     program.send(first)
@@ -199,14 +200,45 @@ def test_ctrl_c_leaves_what_is_being_canceled(script, first) -> None:
     assert program.process.returncode == -signal.SIGINT
 
 
-def test_sigterm_twice_is_a_cancel(script) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_twice_the_same_is_a_cancel(script, number) -> None:
     program = script(_CLEANS_UP)
-    program.send(signal.SIGTERM)
+    program.send(number)
     program.expect("cleaning up")
-    program.send(signal.SIGTERM)
+    program.send(number)
     output, errors = program.end(_AT_ONCE)
     assert output == "restored\n"
-    assert errors.endswith("CancellationError: Canceled by SIGTERM.\n")
+    assert errors.endswith(f"CancellationError: Canceled by {number.name}.\n")
+
+
+def test_a_terminal_that_is_closed_cancels(tmp_path: Path) -> None:
+    """Whatever the function prints then: nobody reads it, but the log."""
+    path = tmp_path / "program.py"
+    path.write_text(_BEGINNING.replace('progress="off"', 'progress="auto"') + _SLEEPS)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["PYTHONPATH"] = str(ROOT)
+        os.execv(sys.executable, [sys.executable, str(path)])
+    printed = b""
+    while b"ready" not in printed:
+        printed += os.read(terminal, 1000)
+    os.close(terminal)
+    os.waitpid(child, 0)
+    (run,) = open_record().pipeline_runs()
+    assert (run.status.value, run.reason) == ("CANCELED", "Canceled by SIGHUP.")
+
+
+def test_what_nohup_started_goes_on(script) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it
+    try:
+        program = script(_SLEEPS)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    program.send(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.process.wait(1)
+    program.send(signal.SIGTERM)
+    assert program.end(_AT_ONCE)[1].endswith("CancellationError: Canceled by SIGTERM.\n")
 
 
 def test_leaving_while_a_value_is_stored(script) -> None:

@@ -435,9 +435,10 @@ def test_cancel_from_another_thread() -> None:
     assert len(executor.stopped) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_cancel_and_interrupt_user_code(setup, number) -> None:
-    before = [signal.getsignal(number_) for number_ in (signal.SIGINT, signal.SIGTERM)]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number_) for number_ in numbers]
     cleaned: List[int] = []
 
     @sematic.func
@@ -453,7 +454,7 @@ def test_signals_cancel_and_interrupt_user_code(setup, number) -> None:
         setup.run(slow())
     assert cleaned == [1]
     assert [state.value for state in setup.states().values()] == ["CANCELED"]
-    after = [signal.getsignal(number_) for number_ in (signal.SIGINT, signal.SIGTERM)]
+    after = [signal.getsignal(number_) for number_ in numbers]
     assert after == before
 
 
