@@ -160,6 +160,20 @@ class Queries:
                 counts[root_id][_STATES[state]] = count
         return counts
 
+    def first_failures(self, root_ids: Sequence[str]) -> dict[str, RunRow]:
+        """The run that failed first, by root id, of those pipeline runs in which one did."""
+        found: dict[str, RunRow] = {}
+        for start in range(0, len(root_ids), _MOST_PARAMETERS - 1):
+            some = root_ids[start : start + _MOST_PARAMETERS - 1]
+            query = (
+                f"{_RUNS} WHERE id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER "
+                "(PARTITION BY root_id ORDER BY failed_at, ordinal) AS place FROM runs "
+                f"WHERE state = ? AND root_id IN ({_marks(some)})) AS failed WHERE place = 1)"
+            )
+            runs = map(_run, self._all(query, [RunState.FAILED.value, *some]))
+            found.update({run.root_id: run for run in runs})
+        return found
+
     # --- runs --------------------------------------------------------------------------------
 
     def runs(self, root_id: str) -> tuple[RunRow, ...]:

@@ -26,6 +26,7 @@ def test_queries(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         record.resolve_run_id("zz")
     *_, divide = record.runs(bad)
     assert divide.error is not None
+    assert record.first_failures([good, bad]) == {bad: divide}
     assert [i.artifact and i.artifact.payload for i in record.inputs(divide.id)] == ["3", "0"]
     assert "return a / b" in record.function(divide.function_id).source
     assert "command" in record.environment(good)

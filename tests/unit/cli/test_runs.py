@@ -1,16 +1,35 @@
 """``sematic runs``."""
 
 import json
+import os
+import re
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
+import sematic
+from tests.acceptance.programs import ROOT
 from tests.terminal import Terminal
 from tests.unit.cli import pipelines
+from tests.unit.cli.conftest import iter_ids
 
 Cli = Callable[..., Result]
+
+
+@sematic.func(retry=sematic.RetrySettings(exceptions=(ValueError,), retries=1))
+def fail(i: int) -> int:
+    raise ValueError(f"no luck {i}")
+
+
+@sematic.func
+def many_fail() -> list[int]:
+    return [fail(i) for i in range(5)]
+
+
 PROGRAM = "from sematic.cli import main; main(prog_name='sematic')"
 
 
@@ -48,13 +67,41 @@ def test_limit_status_and_name(sematic_cli: Cli, complete_id: str, failed_id: st
 def test_json(sematic_cli: Cli, complete_id: str, failed_id: str) -> None:
     failed, complete = json.loads(sematic_cli("runs", "--json").stdout)
     assert (failed["id"], failed["status"]) == (failed_id, "FAILED")
-    assert failed["reason"]
+    assert failed["reason"] == "division by zero"
+    *_, divide_id = iter_ids(sematic_cli("show", failed_id).stdout)
+    assert failed["error"] == {
+        "type": "builtins.ZeroDivisionError",
+        "message": "division by zero",
+        "run_id": divide_id,
+        "run_name": "divide",
+    }
     assert (complete["id"], complete["name"]) == (complete_id, "add_up")
     assert complete["function"] == f"{pipelines.__name__}.add_up"
     assert complete["runs"] == {"RESOLVED": 4}
     assert not complete["driver_lost"]
     assert complete["created_at"] < complete["ended_at"]
+    assert (complete["error"], complete["reason"]) == (None, None)
+    assert complete["driver"] == {"host": socket.gethostname(), "pid": os.getpid()}
     assert json.loads(sematic_cli("runs", "--json", "--name", "nothing").stdout) == []
+
+
+def test_json_has_every_key_that_is_promised(
+    sematic_cli: Cli, complete_id: str, failed_id: str, lost_id: str
+) -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    table = page.partition("## JSON")[2].partition("##")[0]
+    promised = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    for run in json.loads(sematic_cli("runs", "--json").stdout):
+        assert list(run) == promised
+
+
+def test_the_error_is_that_of_the_run_that_failed_first(sematic_cli: Cli) -> None:
+    """As in the exception that the script sees, however many fail after it."""
+    with pytest.raises(sematic.PipelineRunError) as caught:
+        sematic.LocalRunner(progress="off").run(many_fail())
+    (run,) = json.loads(sematic_cli("runs", "--json").stdout)
+    assert run["error"]["run_id"] == caught.value.run_id
+    assert run["error"]["message"] == run["reason"] == str(caught.value.__cause__)
 
 
 def test_on_a_terminal(complete_id: str) -> None:

@@ -105,6 +105,23 @@ class TestPipelineRuns:
         counts = open_record(config_directory).state_counts([good, bad])
         assert counts == {good: {RunState.RESOLVED: 5}, bad: {RunState.FAILED: 1}}
 
+    def test_first_failures(self, config_directory: Path) -> None:
+        """By time, and in the order of the calls where that is the same."""
+        good, bad, other = run(add_up(3)), run(fail()), run(add_up(3))
+        record = open_record(config_directory)
+        _, first, second, third = record.runs(other)[:4]
+        with sqlite3.connect(config_directory / "sematic.db") as connection:
+            for run_id, at in ((first.id, 3.0), (second.id, 2.0), (third.id, 2.0)):
+                connection.execute(
+                    "UPDATE runs SET state = 'FAILED', failed_at = ? WHERE id = ?", (at, run_id)
+                )
+        failures = record.first_failures([good, bad, other])
+        assert {root_id: found.id for root_id, found in failures.items()} == {
+            bad: bad,
+            other: second.id,
+        }
+        assert record.first_failures([]) == {}
+
 
 class TestRuns:
     def test_order_and_nesting(self, config_directory: Path) -> None:
@@ -307,6 +324,7 @@ class TestNoRecord:
         assert record.runs_like("a", limit=5) == ()
         assert record.inputs("a") == ()
         assert record.state_counts(["a"]) == {"a": {}}
+        assert record.first_failures(["a"]) == {}
         for ask in (record.run, record.pipeline_run, record.environment, record.resolve_run_id):
             with pytest.raises(NotFoundError):
                 ask("a")
