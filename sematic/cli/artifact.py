@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from sematic.cli.record import NO_RUNS, open_record
+from sematic.cli.record import NO_RUNS, ArtifactId, open_record
 from sematic.cli.saving import save_artifact
 from sematic.cli.screen import Screen, echo, find_screen
 from sematic.errors import NotFoundError
@@ -27,7 +27,7 @@ class _SavePath(click.Path):
 
 
 @click.command()
-@click.argument("artifact_id", metavar="ARTIFACT")
+@click.argument("artifact_id", metavar="ARTIFACT", type=ArtifactId())
 @click.option("--json", "as_json", is_flag=True, help="Print what is recorded, as JSON.")
 @click.option(
     "--save",

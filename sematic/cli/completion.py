@@ -14,7 +14,7 @@ _INSTALL = {
 }
 
 
-@click.command()
+@click.command(short_help="Print a completion script, or how to install it.")
 @click.argument("shell", type=click.Choice(sorted(_INSTALL)), required=False)
 def completion(shell: str | None) -> None:
     """Print the completion script of a SHELL; without one, how to install it."""

@@ -35,7 +35,7 @@ Files = Sequence[tuple[int, Path]]
 @click.command()
 @click.argument("run_id", metavar="RUN", type=RunId())
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
-@click.option("--attempt", type=click.IntRange(min=0), help=_ONLY)
+@click.option("--attempt", metavar="N", type=click.IntRange(min=0), help=_ONLY)
 def logs(run_id: str, follow: bool, attempt: int | None) -> None:
     """Show what RUN printed.
 

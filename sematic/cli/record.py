@@ -40,7 +40,25 @@ def find_run(queries: "Queries", prefix: str) -> str:
         return queries.resolve_run_id(prefix)
 
 
-class RunId(click.ParamType):  # type: ignore[type-arg]
+class _Id(click.ParamType):  # type: ignore[type-arg]
+    """An id, maybe short."""
+
+    name = "id"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what a shell variable without a value leaves."""
+        if not value.strip():
+            self.fail("the id is empty.", param, ctx)
+        return value
+
+
+class ArtifactId(_Id):
+    """An id of an artifact, maybe short."""
+
+    name = "artifact"
+
+
+class RunId(_Id):
     """An id of a run, maybe short."""
 
     name = "run"
@@ -53,12 +71,6 @@ class RunId(click.ParamType):  # type: ignore[type-arg]
             return _complete_run(open_record(), incomplete)
         except SematicError:  # no place to show an error: nothing to choose from
             return []
-
-
-class ArtifactId(click.ParamType):  # type: ignore[type-arg]
-    """An id of an artifact, maybe short."""
-
-    name = "artifact"
 
 
 def _complete_run(queries: "Queries", incomplete: str) -> list[CompletionItem]:

@@ -6,8 +6,8 @@ from sematic.cli.record import RunId, find_run, open_record
 from sematic.errors import CancellationError, PipelineRunError
 
 
-@click.command()
-@click.argument("run", type=RunId())
+@click.command(short_help="Go on with RUN where its driver stopped.")
+@click.argument("run", metavar="RUN", type=RunId())
 def resume(run: str) -> None:
     """Go on with the pipeline run that RUN belongs to, where its driver stopped.
 

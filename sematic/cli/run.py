@@ -65,8 +65,8 @@ def _find_target(target: str) -> Callable[[], object]:
     path = Path(target)
     if path.is_file() or (path / "__main__.py").is_file() or path.suffix == ".py":
         return _find_script(path)
-    if target.startswith("examples/"):
-        return _find_example(target.removeprefix("examples/").removesuffix("/"))
+    if target.startswith("examples/") or (target == "examples" and not path.exists()):
+        return _find_example(target.removeprefix("examples").strip("/"))
     if path.exists() or "/" in target or not _is_module_name(target):
         return _find_script(path)
     return _find_module(target)
@@ -92,7 +92,8 @@ def _find_example(name: str) -> Callable[[], object]:
     known = _list_examples()
     if name not in known:
         listed = "\n".join(f"  examples/{known_name}" for known_name in known)
-        raise click.ClickException(f"No such example: {name}. There are:\n{listed}")
+        what = f"There is no example '{name}'." if name else "Which example?"
+        raise click.ClickException(f"{what} There are:\n{listed}")
     return lambda: runpy.run_module(f"{_EXAMPLES}.{name}", run_name="__main__", alter_sys=True)
 
 

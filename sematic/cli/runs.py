@@ -30,7 +30,13 @@ _COLUMNS = (
 
 @click.command()
 @click.option(
-    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The most."
+    "-n",
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="List N at most.",
 )
 @click.option(
     "-s",

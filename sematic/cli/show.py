@@ -38,7 +38,7 @@ _TREE_COLUMNS = (
 )
 
 
-@click.command()
+@click.command(short_help="Show what became of RUN, and the runs nested in it.")
 @click.argument("run_id", metavar="RUN", type=RunId())
 @click.option("--all", "everything", is_flag=True, help="Show every run, however many there are.")
 @click.option("--inputs/--no-inputs", default=None, help="Show the values of its arguments.")

@@ -157,6 +157,21 @@ print([name for name in heavy if name in sys.modules])
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("command", ["show", "logs", "cancel", "resume", "artifact"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_id_is_refused(
+    sematic_cli: Cli, complete_id: str, command: str, empty: str
+) -> None:
+    """It is a shell variable without a value, and must not mean the only run that there is."""
+    result = sematic_cli(command, empty)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith(": the id is empty.")
+
+
+def test_summaries_of_commands_are_whole(sematic_cli: Cli) -> None:
+    assert "..." not in sematic_cli("--help").stdout.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("unbuffered", [[], ["-u"]], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("command", ["--help", "runs", "runs --json", "show", "logs", "version"])
 def test_output_that_cannot_be_written(

@@ -124,10 +124,16 @@ class TestExamples:
         assert result.exit_code == 0, result.output
         assert "sematic.examples.add" in sematic_cli("show", _latest(sematic_cli)).stdout
 
+    @pytest.mark.parametrize("target", ["examples", "examples/"])
+    def test_all_of_them(self, sematic_cli: Cli, target: str) -> None:
+        result = sematic_cli("run", target)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: Which example? There are:\n  examples/add\n")
+
     def test_an_unknown_one(self, sematic_cli: Cli) -> None:
         result = sematic_cli("run", "examples/nope")
         assert result.exit_code == 1
-        assert result.stderr.startswith("Error: No such example: nope. There are:\n")
+        assert result.stderr.startswith("Error: There is no example 'nope'. There are:\n")
         assert "  examples/add\n" in result.stderr
         assert "  examples/digits\n" in result.stderr
 
