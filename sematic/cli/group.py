@@ -22,6 +22,7 @@ _COMMANDS = {
     "cancel": "sematic.cli.cancel:cancel",
     "resume": "sematic.cli.resume:resume",
     "rerun": "sematic.cli.rerun:rerun",
+    "repro": "sematic.cli.repro:repro",
     "clean": "sematic.cli.clean:clean",
     "artifact": "sematic.cli.artifact:artifact",
     "settings": "sematic.cli.settings:settings_group",

@@ -27,6 +27,7 @@ COMMANDS = [
     "cancel",
     "resume",
     "rerun",
+    "repro",
     "clean",
     "artifact",
     "settings",
