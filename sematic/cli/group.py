@@ -24,6 +24,7 @@ _COMMANDS = {
     "rerun": "sematic.cli.rerun:rerun",
     "repro": "sematic.cli.repro:repro",
     "clean": "sematic.cli.clean:clean",
+    "delete": "sematic.cli.delete:delete",
     "artifact": "sematic.cli.artifact:artifact",
     "settings": "sematic.cli.settings:settings_group",
     "completion": "sematic.cli.completion:completion",

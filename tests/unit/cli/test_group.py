@@ -29,6 +29,7 @@ COMMANDS = [
     "rerun",
     "repro",
     "clean",
+    "delete",
     "artifact",
     "settings",
     "completion",
