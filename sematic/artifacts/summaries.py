@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
+from sematic.types.forms import is_model
+
 LIMIT_BYTES = 128 * 1024
 """The bound of every summary."""
 
@@ -143,6 +145,8 @@ class _Tree:
                 return self._list(base.__name__, value, base.__iter__(value), depth)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._fields("dataclass", value, _dataclass_fields(value), depth)
+        if is_model(type(value)):
+            return self._fields("model", value, value.__dict__.items(), depth)
         return self._object(value, depth)
 
     def _items(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:

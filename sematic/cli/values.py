@@ -184,7 +184,7 @@ def _plain(form: str) -> Callable[[Mapping[str, Any]], Node]:
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any]], Node]] = {
-    **dict.fromkeys(("dataclass", "namedtuple"), _fields),
+    **dict.fromkeys(("dataclass", "model", "namedtuple"), _fields),
     **dict.fromkeys(("tuple", "set", "frozenset"), _items),
     "dict": _dict,
     "enum": _enum,

@@ -3,6 +3,7 @@
 import ctypes
 import io
 import pickle
+from collections.abc import Iterable
 from typing import Any
 
 import cloudpickle
@@ -13,6 +14,7 @@ from sematic.artifacts.codecs.classes import (
     is_of_main,
     resolve_class,
 )
+from sematic.types.forms import is_model
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
@@ -29,6 +31,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
             return _reduce_array(obj)
         if _is_of(obj, "matplotlib.figure", "Figure"):
             return _reduce_figure(obj)
+        if is_model(type(obj)):
+            return _reduce_model(obj)
         return super().reducer_override(obj)
 
 
@@ -60,6 +64,28 @@ def _reduce_figure(figure: Any) -> Any:
     if isinstance(state, dict):
         state = {key: value for key, value in state.items() if key != "_restore_to_pylab"}
     return constructor, arguments, state, *rest
+
+
+def _reduce_model(model: Any) -> Any:
+    """The names of the fields that were given are a set: here in the same order everywhere."""
+    cls: Any = type(model)
+    if cls.__reduce_ex__ is not object.__reduce_ex__ or cls.__reduce__ is not object.__reduce__:
+        return NotImplemented
+    constructor, arguments, state, *rest = model.__reduce_ex__(5)
+    names = state.get("__pydantic_fields_set__") if isinstance(state, dict) else None
+    if not isinstance(names, set):
+        return NotImplemented
+    return constructor, arguments, {**state, "__pydantic_fields_set__": _Sorted(names)}, *rest
+
+
+class _Sorted:
+    """A set of texts that is pickled in order."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = sorted(texts)
+
+    def __reduce__(self) -> Any:
+        return set, (self._texts,)
 
 
 def dump(value: object) -> bytes:

@@ -21,7 +21,9 @@ from zoneinfo import ZoneInfo
 
 from sematic.artifacts.codecs.classes import build_definition, class_name, is_importable
 from sematic.artifacts.codecs.fallback import NotEncodable
+from sematic.artifacts.codecs.models import read_model
 from sematic.artifacts.codecs.records import enum_key, is_named_tuple, read_fields
+from sematic.types.forms import is_model
 
 # Deeper values are pickled, as are values with cycles, which have no depth at all.
 _MAX_DEPTH = 64
@@ -135,6 +137,8 @@ class _Writer:
         if is_named_tuple(cls) and not getattr(value, "__dict__", None):
             fields = dict(zip(cls._fields, value, strict=True))
             return self._tagged("namedtuple", depth, cls=cls, fields=fields)
+        if is_model(cls):
+            return self._tagged("model", depth, cls=cls, **read_model(value))
         if cls.__module__ == "numpy":
             return self._numpy_scalar(value, depth)
         raise NotEncodable

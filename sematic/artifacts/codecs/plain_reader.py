@@ -12,6 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sematic.artifacts.codecs.classes import resolve_class
+from sematic.artifacts.codecs.models import build_model
 from sematic.artifacts.codecs.records import build_dataclass, build_enum, build_named_tuple
 from sematic.errors import ArtifactError, CorruptArtifactError
 
@@ -111,6 +112,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 _CLASS_READERS: dict[str, Callable[[type, dict[str, Any]], Any]] = {
     "enum": build_enum,
     "dataclass": lambda cls, c: build_dataclass(cls, c["fields"]),
+    "model": build_model,
     "namedtuple": lambda cls, c: build_named_tuple(cls, c["fields"]),
 }
 

@@ -21,6 +21,8 @@ _PICKLING_HOOKS = (
     "__getnewargs__",
     "__getnewargs_ex__",
 )
+# Frozen dataclasses with slots get a pair of hooks, and so do all pydantic models.
+_KNOWN_HOOKS = ("dataclasses", "pydantic.main", "pydantic.root_model")
 _PLAIN_NEW: object = object.__new__
 
 
@@ -52,7 +54,7 @@ def read_fields(value: Any) -> dict[str, Any]:
 def _field_names(cls: Any) -> tuple[dict[str, None] | None, frozenset[str]]:
     """The names of the fields, if fields are the state, and attributes that need not be kept."""
     names = {field.name: None for field in dataclasses.fields(cls)}
-    if cls.__new__ is not _PLAIN_NEW or _has_pickling_hooks(cls):
+    if cls.__new__ is not _PLAIN_NEW or has_pickling_hooks(cls):
         return None, frozenset()
     slots = {slot for base in cls.__mro__ for slot in _slots(base)}
     if not slots - {"__dict__", "__weakref__"} <= names.keys():
@@ -71,12 +73,12 @@ def _slots(cls: type) -> tuple[str, ...]:
     return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
-def _has_pickling_hooks(cls: type) -> bool:
+def has_pickling_hooks(cls: type) -> bool:
+    """Whether a class says itself how it is pickled."""
     for base in cls.__mro__[:-1]:
         for hook in _PICKLING_HOOKS:
             own = base.__dict__.get(hook)
-            # Frozen dataclasses with slots get a pair of hooks from the standard library.
-            if own is not None and getattr(own, "__module__", None) != "dataclasses":
+            if own is not None and getattr(own, "__module__", None) not in _KNOWN_HOOKS:
                 return True
     return False
 
