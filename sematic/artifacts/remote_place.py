@@ -1,5 +1,6 @@
 """Artifacts as objects of any file system that Arrow speaks to: S3, Google Cloud Storage, HDFS."""
 
+import ctypes
 import errno
 import mmap
 import os
@@ -21,9 +22,6 @@ _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
 _ERRORS = (OSError, pa.ArrowException)
 # An object that is there is written again once it is this old: it starts a new age.
 _RENEW_AFTER_SECONDS = 6 * 3600.0
-# Object stores put an object in its place when its stream is closed, and Arrow closes streams that
-# are forgotten. One that failed half-way is therefore never forgotten.
-_failed_streams: list[Any] = []
 
 
 class RemotePlace:
@@ -104,7 +102,7 @@ class RemotePlace:
             for segment in segments:
                 stream.write(segment)
         except BaseException:
-            _failed_streams.append(stream)
+            _keep_forever(stream)
             raise
         stream.close()
 
@@ -157,6 +155,16 @@ def _read_all(stream: Any, size: int) -> memoryview:
             raise OSError(errno.EIO, "the file became shorter while it was read")
         done += count
     return memory
+
+
+def _keep_forever(stream: Any) -> None:
+    """See to it that a stream that failed half-way is never closed.
+
+    Object stores put an object in its place when its stream is closed, and Arrow closes streams
+    that are forgotten. A reference of ours would be gone when Python ends: the stream would be
+    closed then, and wait for what Arrow has taken down already.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
 
 
 def _run_uninterrupted(action: Any) -> None:
