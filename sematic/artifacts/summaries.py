@@ -168,7 +168,7 @@ class _Tree:
 
     def _object(self, value: Any, depth: int) -> dict[str, Any]:
         shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-        if type(shape) is tuple:  # arrays, frames, tensors: their repr is long and says less
+        if isinstance(shape, tuple):  # arrays, frames, tensors: their repr is long and says less
             kind = "frame" if len(shape) == 2 and hasattr(value, "columns") else "array"
             content = {"kind": kind, "type": type_name(value), "shape": shape}
             return content if dtype is None else {**content, "dtype": str(dtype)}

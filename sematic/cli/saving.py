@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sematic.types.images import Image
+
 if TYPE_CHECKING:
     from sematic.calls import ArtifactRef
 
@@ -59,6 +61,8 @@ def save_artifact(ref: "ArtifactRef", path: Path) -> None:
 
 def _write(value: Any, ref: "ArtifactRef", path: Path) -> None:
     suffix = path.suffix.lower()
+    if isinstance(value, Image):
+        value = value.bytes
     if isinstance(value, bytes | bytearray | memoryview):
         _check_beginning(bytes(value[:16]), path, what="bytes", fitting=".bin")
         path.write_bytes(value)

@@ -210,6 +210,9 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], Node]] = {
 
 # --- summaries -------------------------------------------------------------------------------
 
+_PARTS = {"estimator": "parameters", "module": "children"}
+"""Under which name summaries of these kinds have what is inside of the brackets."""
+
 
 def _summary_node(value: Any) -> Node:
     if not isinstance(value, dict):
@@ -224,6 +227,13 @@ def _summary_node(value: Any) -> Node:
         return f"<{format_size(value['length'])} of bytes, {value['hex'][:16]}...>"
     if kind == "enum":
         return f"{name}.{value['name']}"
+    if kind in _PARTS:
+        parts = [
+            (f"{label}=", _summary_node(v)) for label, v in value.get(_PARTS[kind], {}).items()
+        ]
+        return Group(f"{name}(", parts or [("", value.get("settings", ""))], ")")
+    if kind == "image":
+        return f"<{name}, {value.get('mime_type') or _picture_size(value)}>"
     if kind in _BRACKETS and "items" in value:
         return _group(kind, [*_summary_items(kind, value["items"]), *_rest(value)])
     if "fields" in value:
@@ -234,6 +244,10 @@ def _summary_node(value: Any) -> Node:
     if "repr" in value:
         return str(value["repr"])
     return f"<{name}>"
+
+
+def _picture_size(summary: Mapping[str, Any]) -> str:
+    return " × ".join(f"{side:,}" for side in summary["size"])
 
 
 def _summary_items(kind: str, items: Sequence[Any]) -> list[tuple[str, Node]]:

@@ -14,31 +14,25 @@ from sematic.artifacts.codecs.classes import (
     is_of_main,
     resolve_class,
 )
-from sematic.types.forms import is_model
+from sematic.artifacts.codecs.plotly_pickles import reduce_figure
+from sematic.artifacts.codecs.tensors import reduce_tensor
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     """cloudpickle's, without what ties a value to its process."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Arrays are writable where they are read, and figures let go of their window.
+        """Arrays are writable where they are read, tensors too; figures let go of their window.
 
         The classes of a script become those of the script where it runs again.
         """
         if isinstance(obj, type) and is_of_main(obj):
             return _reduce_class(obj)
-        if _is_of(obj, "numpy", "ndarray"):
-            return _reduce_array(obj)
-        if _is_of(obj, "matplotlib.figure", "Figure"):
-            return _reduce_figure(obj)
-        if is_model(type(obj)):
-            return _reduce_model(obj)
+        for base in type(obj).__mro__:
+            reduce = _REDUCERS.get((base.__module__, base.__name__))
+            if reduce is not None:
+                return reduce(obj)
         return super().reducer_override(obj)
-
-
-def _is_of(obj: object, module: str, name: str) -> bool:
-    """Whether an object is an instance of a class that may not be loaded."""
-    return any(base.__module__ == module and base.__name__ == name for base in type(obj).__mro__)
 
 
 def _reduce_class(cls: type) -> Any:
@@ -76,6 +70,16 @@ def _reduce_model(model: Any) -> Any:
     if not isinstance(names, set):
         return NotImplemented
     return constructor, arguments, {**state, "__pydantic_fields_set__": _Sorted(names)}, *rest
+
+
+# By the names of classes that may not be loaded.
+_REDUCERS = {
+    ("numpy", "ndarray"): _reduce_array,
+    ("matplotlib.figure", "Figure"): _reduce_figure,
+    ("plotly.basedatatypes", "BaseFigure"): reduce_figure,
+    ("pydantic.main", "BaseModel"): _reduce_model,
+    ("torch", "Tensor"): reduce_tensor,
+}
 
 
 class _Sorted:

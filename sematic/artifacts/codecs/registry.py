@@ -20,6 +20,10 @@ _MODULES = {
     "polars": "polars_frames",
     "table": "tables",
     "figure": "figures",
+    "plotly": "plotly_figures",
+    "picture": "pictures",
+    "estimator": "estimators",
+    "torch": "torch_values",
     "pickle": "pickles",
 }
 # By the top-level package of a class or of one of its bases.
@@ -29,6 +33,11 @@ _LIBRARIES = {
     "polars": "polars",
     "pyarrow": "table",
     "matplotlib": "figure",
+    "plotly": "plotly",
+    "PIL": "picture",
+    "sklearn": "estimator",
+    "torch": "torch",
+    "sematic": "picture",
 }
 
 ANYTHING = "pickle"
@@ -39,7 +48,8 @@ def find_codec(name: str) -> Codec:
     """The codec of a name.
 
     Raises:
-        ArtifactError: a newer version of this package has it, perhaps; this one has not.
+        ArtifactError: a newer version of this package has it, perhaps; this one has not. Or the
+            library that it is for is not installed.
     """
     module = _MODULES.get(name)
     if module is None:
@@ -47,7 +57,13 @@ def find_codec(name: str) -> Codec:
             f"This value was written by codec {name!r}, which this version of sematic does not "
             "have. Upgrade it."
         )
-    return cast(Codec, importlib.import_module(f"sematic.artifacts.codecs.{module}"))
+    try:
+        return cast(Codec, importlib.import_module(f"sematic.artifacts.codecs.{module}"))
+    except ImportError as error:
+        raise ArtifactError(
+            f"This value needs the package {error.name}, which is not installed here: {error}. "
+            "Install it."
+        ) from error
 
 
 def iter_special(value: object) -> Iterator[tuple[str, Codec]]:

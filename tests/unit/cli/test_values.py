@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import json
 import pathlib
 import uuid
 import zoneinfo
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from sematic.artifacts.store import FileSystemStore
+from sematic.calls import ArtifactRef
 from sematic.cli.values import build_node, format_flat, format_pretty
 
 MOMENT = datetime.datetime(2024, 7, 2, 3)
@@ -140,3 +142,30 @@ def test_pretty(tmp_path: pathlib.Path) -> None:
         "    'second': [1, 2],",
         "}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("summary", "shown"),
+    [
+        (
+            {"kind": "estimator", "type": "sklearn.svm.SVC", "parameters": {"C": 0.5}},
+            "SVC(C=0.5)",
+        ),
+        (
+            {
+                "kind": "module",
+                "type": "torch.nn.Sequential",
+                "children": {"0": {"kind": "module", "type": "a.Linear", "settings": "bias=True"}},
+            },
+            "Sequential(0=Linear(bias=True))",
+        ),
+        ({"kind": "module", "type": "a.ReLU"}, "ReLU()"),
+        ({"kind": "image", "type": "sematic.types.Image", "mime_type": "image/png"}, "image/png"),
+        ({"kind": "image", "type": "PIL.Image.Image", "size": [3000, 20]}, "<Image, 3,000 × 20>"),
+        ({"kind": "plotly", "type": "plotly.Figure", "figure": {}}, "<Figure>"),
+        ({"kind": "loader", "type": "a.Loader", "fields": {"size": 4}}, "Loader(size=4)"),
+    ],
+)
+def test_summaries_of_library_values(summary: dict[str, Any], shown: str) -> None:
+    ref = ArtifactRef("0" * 40, "pickle", "object", 9, None, json.dumps(summary))
+    assert shown in format_flat(build_node(ref), 100)
