@@ -24,10 +24,6 @@ _POLL_SECONDS = 0.3
 _CHUNK = 1 << 20
 _ONLY = "Only this attempt; 1 is the first, 0 is what putting its inputs together printed before."
 
-_ATTEMPT = (
-    "Only this attempt; 1 is the first, 0 what was printed before it by what its inputs need."
-)
-
 Files = Sequence[tuple[int, Path]]
 """The attempts of a run that printed something, and their logs."""
 
