@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from types import FrameType
 from typing import TypeAlias
 
 from sematic.calls import Call
@@ -119,7 +118,7 @@ class _Worker:
 
     def __init__(self, take_up: "Callable[[_Worker], bool]") -> None:
         self.call: Call | None = None
-        self.interruption = Interruption(self._end_processes, enters=_enters_user_code)
+        self.interruption = Interruption(self._end_processes)
         self._take_up = take_up
         self._attempt = 0
         self.thread = threading.Thread(target=self._work, name="sematic-evaluation", daemon=True)
@@ -151,18 +150,3 @@ class _Worker:
         with self.interruption.in_this_thread():
             while self._take_up(self):
                 pass
-
-
-def _enters_user_code(frame: FrameType) -> bool:
-    """Whether it is code of ours that calls operators, casts and pickling hooks of values.
-
-    What else may call those, or other code that is not ours, keeps order in the process.
-    """
-    name = frame.f_globals.get("__name__", "")
-    return name in _ENTRANCES or name.startswith(_ENTRANCE_PACKAGES)
-
-
-_ENTRANCES = frozenset(
-    f"sematic.{name}" for name in ("expressions", "binding", "nesting", "containers", "in_memory")
-)
-_ENTRANCE_PACKAGES = ("sematic.types.", "sematic.artifacts.codecs.")

@@ -58,10 +58,10 @@ def execute_call(
     """
     try:
         with executing(SematicContext(call.run_id, call.root_id), attempt) as current:
-            arguments = load_inputs(call.function, inputs, store)
-            with interruptible:
+            with interruptible:  # casts and unpickling are user code too
+                arguments = load_inputs(call.function, inputs, store)
                 returned = _run_user_code(call.function, arguments)
-            value = call.function.cast_output(returned)
+                value = call.function.cast_output(returned)
             return _build_outcome(call, value, current, store=store)
     except CallInterrupted:
         raise

@@ -24,8 +24,6 @@ _LONGEST_PAUSE = 1.0
 _SECONDS_TO_CLEAN_UP = 2.0
 # By default it is ignored, and hardly anybody uses it.
 _SIGNAL = signal.SIGURG
-_EXECUTE = Function.execute.__code__
-_EXECUTE_CALL = execute_call.__code__
 
 
 class Interruption:
@@ -40,18 +38,10 @@ class Interruption:
     Args:
         loosen: called, from a thread of its own, for a call that is not over two seconds after
             the wish, and once more after each pause: it may wait for something that can be ended.
-        enters: whether a frame of ours is one that calls the user code which may be interrupted;
-            by default it is a function's.
     """
 
-    def __init__(
-        self,
-        loosen: Callable[[Key], object] = lambda _: None,
-        *,
-        enters: Callable[[FrameType], bool] = lambda frame: frame.f_code is _EXECUTE,
-    ) -> None:
+    def __init__(self, loosen: Callable[[Key], object] = lambda _: None) -> None:
         self._loosen = loosen
-        self._enters = enters
         self._thread_id = 0
         self._by_signal = False
         # Written by the thread that executes calls.
@@ -87,22 +77,9 @@ class Interruption:
             self._first_sent_at = self._first_sent_at or time.monotonic()
             if self._by_signal:
                 signal.pthread_kill(self._thread_id, _SIGNAL)
-            elif self._is_in_user_code(sys._current_frames().get(self._thread_id)):
+            elif _is_in_user_code(sys._current_frames().get(self._thread_id)):
                 self._sent = True
                 _raise_in_thread(self._thread_id, CallInterrupted)
-
-    def _is_in_user_code(self, frame: FrameType | None) -> bool:
-        """Whether a frame is below one that enters user code, without any of ours in between.
-
-        User code calls ours, to print into its log or to make a future, and that must not break
-        off half-way.
-        """
-        found = frame
-        while found is not None:
-            if found.f_code not in WAITING and _is_ours(found.f_globals.get("__name__")):
-                return found is not frame and self._enters(found)
-            found = found.f_back
-        return False
 
     def _is_cleaning_up(self) -> bool:
         """Whether the call is handling an interruption, and may go on with that."""
@@ -168,7 +145,7 @@ class Interruption:
             CallInterrupted: into the user code that the signal found, if it found any.
         """
         current = self._current
-        if current is not None and self._armed and self._is_in_user_code(frame):
+        if current is not None and self._armed and _is_in_user_code(frame):
             self._unwanted.add(current)
             raise CallInterrupted  # still armed: it may be swallowed
 
@@ -233,8 +210,35 @@ class _Pursuit:
 
 _raise_in_thread: Any = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
+_EXECUTE = Function.execute.__code__
+_EXECUTE_CALL = execute_call.__code__
+# Besides Function.execute, what calls the operators, casts and pickling hooks of values. What else
+# may do so, or calls other code that is not ours, keeps order in the process.
+_ENTRANCES = frozenset(
+    f"sematic.{name}" for name in ("expressions", "binding", "nesting", "containers", "in_memory")
+)
+_ENTRANCE_PACKAGES = ("sematic.types.", "sematic.artifacts.codecs.")
 # They keep order in the process: which call executes, and what is armed.
 _UNBREAKABLE = frozenset({"contextlib", "sematic.run_context", __name__})
+
+
+def _is_in_user_code(frame: FrameType | None) -> bool:
+    """Whether a frame is below one that enters user code, without any of ours in between.
+
+    User code calls ours, to print into its log or to make a future, and that must not break off
+    half-way.
+    """
+    found = frame
+    while found is not None:
+        if found.f_code not in WAITING and _is_ours(found.f_globals.get("__name__")):
+            return found is not frame and _enters_user_code(found)
+        found = found.f_back
+    return False
+
+
+def _enters_user_code(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return frame.f_code is _EXECUTE or name in _ENTRANCES or name.startswith(_ENTRANCE_PACKAGES)
 
 
 def _may_break_off(frame: FrameType | None) -> bool:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -180,6 +181,25 @@ def test_cleaning_up_forever_is_not(setup, ready) -> None:
 
     assert isinstance(setup.end(endless, ready), CallLost)
     assert setup.seconds[0] < 4
+
+
+@dataclass
+class Slow:
+    """Takes its time where it is cast."""
+
+    ready: Any
+
+    def __post_init__(self) -> None:
+        self.ready.set()
+        spin()
+
+
+def test_a_cast_is_broken_off(setup, ready) -> None:
+    def cast() -> Slow:
+        return {"ready": ready}  # type: ignore[return-value]
+
+    assert isinstance(setup.end(cast, ready), CallLost)
+    assert setup.seconds[0] < 0.5
 
 
 def test_what_runs_in_ours_is_not_broken_off(setup, ready) -> None:
