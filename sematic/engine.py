@@ -43,6 +43,7 @@ from sematic.ports import (
     Executor,
     History,
     Lease,
+    Listener,
     PipelineRunInfo,
     Tracker,
 )
@@ -50,15 +51,11 @@ from sematic.recording import Recording
 from sematic.results import take_result
 from sematic.started_calls import StartedCalls
 from sematic.state_machine import PipelineState
-from sematic.stop_signals import stop_on_signals
 from sematic.turns import Turns
 
 # How long standalone calls may take to be over once they were asked to be, after an error of ours.
 _SECONDS_TO_END = 30.0
 _logger = logging.getLogger("sematic")
-
-Listener = Callable[[Change], None]
-"""Told of every change, in order, in whichever thread takes the event. Must return at once."""
 
 
 class Engine:
@@ -187,7 +184,7 @@ class Engine:
         self._events.put(event)
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         inline = self._inline
-        with stop_on_signals(self.request_cancel, interrupt=inline.interrupt, leave=inline.leave):
+        with inline.answers_signals(self.request_cancel):
             thread.start()
             try:
                 inline.work()
@@ -213,11 +210,8 @@ class Engine:
     def _work(self) -> None:
         assert self._recording is not None
         try:
-            while not self._state.ended:
-                event = self._next_event()
-                with self._events.turn():
-                    if event is not None and not self._state.ended:
-                        self._take(event)
+            while self._take_next():
+                pass
             self._recording.flush()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             with self._events.turn():  # from here on the caller's thread takes none
@@ -228,6 +222,14 @@ class Engine:
                 self._end_from_outside(error)
         finally:
             self._close()
+
+    def _take_next(self) -> bool:
+        """Take the next event; False if none is wanted any more."""
+        event = self._next_event()
+        with self._events.turn():  # who has it may be about to record the end
+            if event is not None and not self._state.ended:
+                self._take(event)
+            return not self._state.ended
 
     def _next_event(self) -> Event | BaseException | None:
         """What has happened next, or that nothing has before the next moment that counts."""
@@ -328,14 +330,7 @@ class Engine:
         """Ask what executes to end, and wait for it, where nothing of it can be recorded."""
         for stop in self._started.stops():
             self._executor(stop.call).stop(stop)
-        deadline = time.monotonic() + _SECONDS_TO_END
-        while self._started:
-            try:
-                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                return
-            if isinstance(event, CallEnded | CallLost):
-                self._started.ended(event)
+        self._started.wait_for_all(self._events.get, seconds=_SECONDS_TO_END)
 
     def _end_from_outside(self, error: BaseException) -> None:
         """End the pipeline run by what is recorded of it, where this driver cannot go on."""
@@ -379,8 +374,9 @@ class Engine:
         try:
             if not self._events.take_here(event, self._take_if_quick):
                 self._leftovers.report(event)
-        except BaseException as error:  # noqa: BLE001 - a signal handler of the user's
+        except BaseException as error:  # noqa: BLE001 - ends the pipeline run
             self._events.put(error)
+            self._leftovers.report(event)
 
     def _take_if_quick(self, event: Event) -> bool:
         if not isinstance(event, CallEnded) or isinstance(event.outcome, Failed) or self._error:

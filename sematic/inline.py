@@ -1,22 +1,39 @@
 """InlineExecutor: executes calls one at a time in the thread that called ``runner.run``."""
 
+import enum
 import queue
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NamedTuple
 
 from sematic.calls import ErrorRecord, Failed
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.execution import CallInterrupted, execute_call
-from sematic.interruption import Interruption
+from sematic.foreign_signals import ForeignSignals
+from sematic.interruption import Interruption, is_below_user_code
 from sematic.ports import ArtifactStore, Clock
 from sematic.run_processes import end_processes
+from sematic.stop_signals import stop_on_signals
 
 _INTERRUPTED = ErrorRecord(
     type="sematic.errors.CancellationError", message="The call was interrupted."
 )
 # Until a handler is called at the latest, where the signal came at an unlucky moment.
 _SECONDS_TO_SEE_SIGNALS = 0.5
+
+
+class _Started(NamedTuple):
+    """A call that waits for the thread that executes."""
+
+    start: StartCall
+    report: Callable[[Event], None]
+
+
+class _Wake(enum.Enum):
+    """Makes the thread that executes look at what it has to."""
+
+    UP = enum.auto()
 
 
 class InlineExecutor:
@@ -32,16 +49,15 @@ class InlineExecutor:
     def __init__(self, store: ArtifactStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._queue: queue.SimpleQueue[tuple[StartCall, Callable[[Event], None]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Started | _Wake | None] = queue.SimpleQueue()
+        self._signals = ForeignSignals(is_below_user_code, wake=lambda: self._queue.put(_Wake.UP))
         # C code may be waiting for a child process.
         self._interruption = Interruption(lambda key: end_processes(run_ids=[key[0]]))
         self.left = False
 
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
         """Queue a call for the working thread."""
-        self._queue.put((start, report))
+        self._queue.put(_Started(start, report))
         if self.left:
             self._take_back_all()
 
@@ -62,18 +78,32 @@ class InlineExecutor:
 
         Raises:
             KeyboardInterrupt: after :meth:`leave`.
+            BaseException: what a signal handler of the user's raises, elsewhere than in a function;
+                it is to be called once more then, and raises nothing else.
         """
         try:
             with self._interruption.in_this_thread():
                 while not self.left and (item := self._next()) is not None:
-                    self._work_on(*item)
+                    if isinstance(item, _Started):
+                        self._work_on(*item)
+                    self._signals.release()
         finally:
             if self.left:
                 self._take_back_all()
         if self.left:
             raise KeyboardInterrupt
 
-    def _next(self) -> tuple[StartCall, Callable[[Event], None]] | None:
+    @contextmanager
+    def answers_signals(self, cancel: Callable[[str], None]) -> Iterator[None]:
+        """Let signals end the pipeline run, see :mod:`sematic.stop_signals`.
+
+        The user's own handlers are called in functions, and between them by :meth:`work`.
+        """
+        stopping = stop_on_signals(cancel, interrupt=self.interrupt, leave=self.leave)
+        with self._signals.held_back(), stopping:
+            yield
+
+    def _next(self) -> "_Started | _Wake | None":
         # A signal that comes just before the wait begins does not end it: its handler, if it is
         # Python's, would be called when the next call comes, and that may depend on it.
         while True:
@@ -85,7 +115,7 @@ class InlineExecutor:
     def _work_on(self, start: StartCall, report: Callable[[Event], None]) -> None:
         try:
             report(self._execute(start))
-        except BaseException:  # a signal handler of the user's: nobody may wait for it
+        except BaseException:  # e.g. no memory: nobody may wait for it
             report(self._lost(start))
             raise
 
@@ -112,9 +142,8 @@ class InlineExecutor:
         with suppress(queue.Empty):
             while True:
                 item = self._queue.get_nowait()
-                if item is not None:
-                    start, report = item
-                    report(self._lost(start))
+                if isinstance(item, _Started):
+                    item.report(self._lost(item.start))
 
     def _execute(self, start: StartCall) -> Event:
         call, attempt = start.call, start.attempt

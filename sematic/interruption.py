@@ -236,6 +236,16 @@ def _is_in_user_code(frame: FrameType | None) -> bool:
     return False
 
 
+def is_below_user_code(frame: FrameType | None) -> bool:
+    """Whether a frame is below a user's function, be it user code or ours that this calls."""
+    found = frame
+    while found is not None:
+        if found.f_code is _EXECUTE:
+            return True
+        found = found.f_back
+    return False
+
+
 def _enters_user_code(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__", "")
     return frame.f_code is _EXECUTE or name in _ENTRANCES or name.startswith(_ENTRANCE_PACKAGES)

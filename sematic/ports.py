@@ -10,6 +10,9 @@ from sematic.events import Change, DriverChanged, Event, StartCall, StopCall
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch, UTC."""
 
+Listener: TypeAlias = Callable[[Change], None]
+"""Told of every change, in order, in whichever thread takes the event. Must return at once."""
+
 
 class ArtifactStore(Protocol):
     """Keeps values. Content-addressed: the same value of the same type has the same id."""

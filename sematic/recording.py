@@ -63,13 +63,13 @@ class Recording:
 
     @property
     def is_behind(self) -> bool:
-        """Whether :meth:`append` waits until something is recorded."""
-        return self._items.qsize() > _MOST_WAITING
+        """Whether the next :meth:`append` may wait until something is recorded."""
+        return self._items.qsize() >= _MOST_WAITING
 
     def append(self, event: Event, changes: list[Change]) -> None:
         """Record an event and what it means, soon."""
         self._items.put((event, changes))
-        if self.is_behind:
+        if self._items.qsize() > _MOST_WAITING:
             self.flush()
 
     def flush(self) -> None:

@@ -1,5 +1,9 @@
 """StartedCalls: which attempts an engine has started that have not reported."""
 
+import queue
+import time
+from collections.abc import Callable
+
 from sematic.events import CallEnded, CallLost, StartCall, StopCall
 
 
@@ -22,6 +26,22 @@ class StartedCalls:
     def ended(self, event: CallEnded | CallLost) -> None:
         """An attempt has reported."""
         self._calls.pop((event.run_id, event.attempt), None)
+
+    def wait_for_all(self, next_event: Callable[[float], object], *, seconds: float) -> None:
+        """Return when all attempts have reported, or after some time.
+
+        Args:
+            next_event: given the seconds to wait at most; raises :class:`queue.Empty` after them.
+            seconds: how long to wait in all.
+        """
+        deadline = time.monotonic() + seconds
+        while self:
+            try:
+                event = next_event(max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return
+            if isinstance(event, CallEnded | CallLost):
+                self.ended(event)
 
     def stops(self) -> list[StopCall]:
         """What it takes to end them all."""

@@ -30,8 +30,7 @@ class Turns:
         self._clock = clock
         # ``None`` is no event: there is something else to look at.
         self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        # It knows its owner: an exception of a signal handler can come right after it was taken.
-        self._turn = threading.RLock()
+        self._turn = threading.Lock()
         self._waits_until: float | None = None
 
     def put(self, item: Item) -> None:
@@ -52,7 +51,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Nobody else takes an event while the block runs. Not in the main thread."""
+        """Nobody else takes an event while the block runs. In the engine's thread only."""
         with self._turn:
             yield
 
@@ -82,14 +81,15 @@ class Turns:
         Returns:
             Whether it was taken.
         """
+        # Not in its own turn either: what it takes may have further events.
+        if not self._items.empty() or not self._turn.acquire(blocking=False):
+            return False
         try:
-            free = self._items.empty() and self._turn.acquire(blocking=False)
-            if not (free and take(event)):
+            if not take(event):
                 return False
             due, until = self._next_due(), self._waits_until
             if due is not None and (until is None or due < until):
                 self.wake()
             return True
         finally:
-            if self._turn._is_owned():  # type: ignore[attr-defined]
-                self._turn.release()
+            self._turn.release()

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
-from sematic.engine import Listener
 from sematic.errors import CancellationError, PipelineRunError, RecordFullError
 from sematic.events import Change
 from sematic.future import Future
+from sematic.ports import Listener
 from sematic.runners.live import LiveTerminal, is_terminal, live_terminal
 from sematic.runners.standing import Failure, Standing
 from sematic.states import PipelineRunStatus, RunState
