@@ -19,8 +19,10 @@ from sematic.stop_signals import stop_on_signals
 _INTERRUPTED = ErrorRecord(
     type="sematic.errors.CancellationError", message="The call was interrupted."
 )
-# Until a handler is called at the latest, where the signal came at an unlucky moment.
-_SECONDS_TO_SEE_SIGNALS = 0.5
+# How long a signal may go unseen that came at an unlucky moment, in seconds: most often it is when
+# the wait begins.
+_FIRST_WAIT = 0.02
+_LONGEST_WAIT = 0.5
 
 
 class _Started(NamedTuple):
@@ -104,13 +106,15 @@ class InlineExecutor:
             yield
 
     def _next(self) -> "_Started | _Wake | None":
-        # A signal that comes just before the wait begins does not end it: its handler, if it is
-        # Python's, would be called when the next call comes, and that may depend on it.
+        # A signal that comes just before the wait begins, while this thread waits for the GIL, say,
+        # does not end it: a handler in Python would be called when the next call comes, and that
+        # may depend on it.
+        wait = _FIRST_WAIT
         while True:
             try:
-                return self._queue.get(timeout=_SECONDS_TO_SEE_SIGNALS)
+                return self._queue.get(timeout=wait)
             except queue.Empty:
-                pass
+                wait = min(2 * wait, _LONGEST_WAIT)
 
     def _work_on(self, start: StartCall, report: Callable[[Event], None]) -> None:
         try:

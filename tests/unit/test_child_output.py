@@ -415,6 +415,27 @@ def test_a_terminal_and_a_file(tmp_path: Path) -> None:
     assert "err\n" in read_log()
 
 
+def test_a_child_can_have_the_terminal_itself(config_directory: Path) -> None:
+    """As full-screen programs need it."""
+    terminal = Terminal(
+        """
+import os, subprocess, sys, sematic
+
+@sematic.func
+def f() -> int:
+    sees = [sys.executable, "-c", "import os; print(os.ttyname(1) == os.ttyname(0))"]
+    subprocess.run(sees)
+    subprocess.run(sees, stdout=sys.stdout, stderr=sys.stderr)
+    return 1
+
+sematic.LocalRunner().run(f())
+"""
+    )
+    assert terminal.wait() == 0
+    assert terminal.screen.lines[:2] == ["False", "True"]
+    assert read_log() == "False\n"
+
+
 def test_children_can_be_talked_to(config_directory: Path) -> None:
     terminal = Terminal(
         """
