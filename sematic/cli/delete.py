@@ -62,10 +62,10 @@ def delete(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Delete the pipeline runs RUN, or all that are old, with their runs and logs.
+    """Delete pipeline runs: RUN, or all that are old.
 
-    Only what has ended is deleted. Values stay where they are; an output that no other run names
-    is not found by the cache any more.
+    Only what has ended is deleted, with its runs, events and logs. Values stay where they are; an
+    output that no other run names is not found by the cache any more.
     """
     from sematic.settings import load_settings
 

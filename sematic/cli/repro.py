@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     help="Execute nothing; write a script to this directory, with the inputs beside it.",
 )
 def repro(run_id: str, debug: bool, copy: Path | None) -> None:
-    """Execute the function of RUN once more, with its recorded inputs and the code as it is now.
+    """Execute RUN once more, here and alone.
 
-    It executes in this process, whatever ran it then, and nothing is recorded. Calls that it makes
-    are listed, and not executed.
+    Its function executes in this process, whatever ran it then, with its recorded inputs and the
+    code as it is now. Nothing is recorded; calls that it makes are listed, and not executed.
     """
     from sematic.artifacts.store import FileSystemStore
     from sematic.runners.resuming import original_surroundings

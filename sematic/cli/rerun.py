@@ -34,11 +34,11 @@ _SIGNS = {"reused": "✓+", "kept": "◐~", "executes": "●*", "called anew": "
 @click.option("--from", "start", metavar="RUN", help="Start from this one: its id, or its name.")
 @click.option("--dry-run", is_flag=True, help="Only list what would execute, and why.")
 def rerun(run: str, start: str | None, dry_run: bool) -> None:
-    """Execute RUN again, with what depends on it, by the code as it is now.
+    """Execute RUN again, with what depends on it.
 
-    A new pipeline run takes over the outputs of everything else. Where RUN is a pipeline run, all
-    of it executes; --from names the run to start from. Arguments, cache namespace and limits are
-    those that it had.
+    A new pipeline run, of the code as it is now, takes over the outputs of everything else. Where
+    RUN is a pipeline run, all of it executes; --from names the run to start from. Arguments, cache
+    namespace and limits are those that it had.
     """
     from sematic.artifacts.store import FileSystemStore
     from sematic.runners.rerunning import find_rerun

@@ -51,7 +51,8 @@ class LocalRunner(Runner):
             a string, or a callable that makes it from the root future. ``None``: no caching.
         rerun_from: the id of a run of an earlier pipeline run, or its first digits. What does not
             depend on it is taken over from there; it, what is nested in it and what is
-            downstream of it execute again, with the code as it is now.
+            downstream of it execute again, with the code as it is now; it itself does even if the
+            cache has its output.
         max_parallelism: most standalone runs at a time; ``None`` for as many as there is room.
         on_failure: what happens to standalone functions that still run when another function
             fails: ``"cancel"`` ends them, ``"drain"`` lets them finish.

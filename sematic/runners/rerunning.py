@@ -51,8 +51,13 @@ class Rerun:
         root = self.recorded[0]
         function = root.call.function
         arguments = {name: store.get(ref) for name, ref in root.inputs.items()}
+        positional = [
+            arguments.pop(name)
+            for name, parameter in function.__signature__.parameters.items()
+            if parameter.kind is parameter.POSITIONAL_ONLY and name in arguments
+        ]
         try:
-            future: Future = function(**arguments)
+            future: Future = function(*positional, **arguments)
         except TypeError as error:  # CastError too
             raise InvalidOptionError(
                 f"{function.path} does not take its recorded arguments any more: {error} Run it "

@@ -42,6 +42,11 @@ def training(path: str) -> int:
     return evaluate(train(rows), rows)
 
 
+@sematic.func
+def nameless(x: int, /, factor: int = 2) -> int:
+    return x * factor
+
+
 @pytest.fixture
 def failed() -> str:
     """The id of a pipeline run whose train failed, with a cache namespace."""
@@ -124,6 +129,13 @@ class TestExecution:
         served = {run.name for run in nested if run.original_run_id}
         assert served == {"tidy"}, "by the cache"
 
+    def test_arguments_without_names(self, sematic_cli: Cli) -> None:
+        sematic.LocalRunner(progress="off").run(future := nameless(2))
+        result = sematic_cli("rerun", future.id)
+        assert result.exit_code == 0, result.output
+        latest, _ = open_record().pipeline_runs()
+        assert get_run_output(latest.root_id) == 4
+
     def test_one_that_fails_again(self, sematic_cli: Cli, failed: str) -> None:
         assert sematic_cli("rerun", failed, "--from", "train").exit_code == 1
 
@@ -144,6 +156,14 @@ class TestMistakes:
         assert result.exit_code == 1
         assert "'add' means more than one; write an id:" in result.stderr
         assert len(list(iter_ids(result.stderr))) == 2
+
+    def test_a_root_that_takes_other_arguments(
+        self, sematic_cli: Cli, failed: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(training, "__signature__", nameless.__signature__)
+        result = sematic_cli("rerun", failed)
+        assert result.exit_code == 1
+        assert "does not take its recorded arguments any more" in result.stderr
 
     def test_functions_that_are_not_there(self, sematic_cli: Cli, lost_id: str) -> None:
         result = sematic_cli("rerun", lost_id)
