@@ -35,23 +35,22 @@ class EvaluationThreads:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._unfinished = 0
-        self._lock = threading.Lock()  # guards the number
+        self._lock = threading.Lock()  # guards the number, and the list
         self._stopped = False
 
     def submit(self, work: Work, *, call: Call | None = None, attempt: int = 0) -> None:
-        """Let a thread work. From one thread only, and not after :meth:`close`.
+        """Let a thread work. From any thread; after :meth:`close` nothing is done.
 
         Args:
             work: what to do; must not raise.
             call: whose user code runs in it; ``None`` if none does.
             attempt: of that call.
         """
+        self._jobs.put((work, call, attempt))
         with self._lock:
             self._unfinished += 1
-            more = len(self._workers) < min(self._unfinished, self._most)
-        self._jobs.put((work, call, attempt))
-        if more:
-            self._workers.append(_Worker(self._take_up))
+            if len(self._workers) < min(self._unfinished, self._most):
+                self._workers.append(_Worker(self._take_up))
 
     def stop(self) -> list[Call]:
         """Break off what runs user code, drop what would, and wait for it for some seconds.
@@ -75,9 +74,8 @@ class EvaluationThreads:
         with suppress(queue.Empty):
             while True:
                 self._jobs.get_nowait()
-        for _ in self._workers:
-            self._jobs.put(None)
-        for worker in self._workers:
+        self._jobs.put(None)
+        for worker in self._workers[:]:
             if worker.call is None:  # else it ends when user code does
                 worker.thread.join()
 
@@ -89,6 +87,7 @@ class EvaluationThreads:
         """Do the next piece of work, in the worker's thread. Returns whether there was one."""
         job = self._jobs.get()
         if job is None:
+            self._jobs.put(None)  # for the next one
             return False
         work, call, attempt = job
         if call is None:

@@ -1,9 +1,11 @@
 """Evaluator: finds out what the state machine asks for, beside the engine."""
 
+import queue
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
+from typing import Any
 
 from sematic.calls import ArtifactRef
 from sematic.error_records import build_error_record
@@ -24,6 +26,8 @@ from sematic.ports import ArtifactStore, Clock, Tracker
 from sematic.run_context import SematicContext, evaluating
 
 _THREADS = 4
+_MOST_AT_A_TIME = 500
+"""Keys in one question to the record: the first answers of many should not have to wait long."""
 
 
 class Evaluator:
@@ -57,12 +61,15 @@ class Evaluator:
         self._warn = warn
         self._thread_id = threading.get_ident()
         self._threads = EvaluationThreads(_THREADS)
+        self._wanted: queue.SimpleQueue[LookUpOutput] = queue.SimpleQueue()
+        self._asking = threading.Lock()
 
     def answer(self, instruction: EvaluateInputs | EvaluateOutput | LookUpOutput) -> None:
         """Begin to look for the answer, and return at once."""
         match instruction:
             case LookUpOutput():
-                self._threads.submit(partial(self._find, instruction))
+                self._wanted.put(instruction)
+                self._threads.submit(self._ask_cache)
             case EvaluateInputs(call):
                 self._threads.submit(partial(self._find, instruction), call=call)
             case EvaluateOutput(call):
@@ -88,14 +95,11 @@ class Evaluator:
 
     def _find(
         self,
-        instruction: EvaluateInputs | EvaluateOutput | LookUpOutput,
+        instruction: EvaluateInputs | EvaluateOutput,
         interruptible: AbstractContextManager[object],
     ) -> None:
         try:
-            if isinstance(instruction, LookUpOutput):
-                self._report(self._look_up(instruction))
-            else:
-                self._report(self._evaluate(instruction, interruptible))
+            self._report(self._evaluate(instruction, interruptible))
         except CallInterrupted:
             pass  # nobody waits for it any more
         except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
@@ -129,19 +133,60 @@ class Evaluator:
         output = evaluate_output(call, instruction.output, outputs=outputs, store=self._store)
         return OutputEvaluated(self._clock(), call.run_id, output)
 
-    def _look_up(self, instruction: LookUpOutput) -> Event:
-        """Whatever is wrong with the cache, the call can still be executed."""
+    def _ask_cache(self, _: AbstractContextManager[object]) -> None:
+        """Look up what is wanted, unless another thread does; many at a time where there are."""
+        while not self._wanted.empty() and self._asking.acquire(blocking=False):
+            try:
+                self._look_up(self._take_wanted())
+            except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
+                self._report(error)
+            finally:
+                self._asking.release()
+
+    def _take_wanted(self) -> list[LookUpOutput]:
+        wanted: list[LookUpOutput] = []
+        with suppress(queue.Empty):
+            while len(wanted) < _MOST_AT_A_TIME:
+                wanted.append(self._wanted.get_nowait())
+        return wanted
+
+    def _look_up(self, wanted: list[LookUpOutput]) -> None:
+        """Whatever is wrong with the cache, the calls can still be executed."""
+        try:
+            found = self._tracker.find_outputs([instruction.key for instruction in wanted])
+        except SematicError as error:
+            self._warn_unusable(error)
+            found = {}
+        for instruction in wanted:
+            known = found.get(instruction.key, [])
+            if all(output.payload is not None for _, output in known):
+                self._choose(instruction, known)
+            else:  # to compare what is large takes its time: the others do not wait for it
+                self._threads.submit(partial(self._choose, instruction, known))
+
+    def _choose(
+        self, instruction: LookUpOutput, known: list[tuple[str, ArtifactRef]], *_: Any
+    ) -> None:
         original_id, output = None, None
         try:
-            original_id, output = self._find_kept(instruction.key)
+            original_id, output = self._first_kept(known)
         except SematicError as error:
-            self._warn(f"The cache could not be asked, so it is not used: {error}")
-        return OutputLookedUp(self._clock(), instruction.call.run_id, output, original_id)
+            self._warn_unusable(error)
+        except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
+            self._report(error)
+            return
+        run_id = instruction.call.run_id
+        self._report(OutputLookedUp(self._clock(), run_id, output, original_id))
 
-    def _find_kept(self, key: str) -> tuple[str, ArtifactRef] | tuple[None, None]:
-        """The oldest output under a key whose artifact is still there, undamaged."""
+    def _warn_unusable(self, error: SematicError) -> None:
+        self._warn(f"The cache could not be asked, so it is not used: {error}")
+
+    def _first_kept(
+        self, known: list[tuple[str, ArtifactRef]]
+    ) -> tuple[str, ArtifactRef] | tuple[None, None]:
+        """The oldest output of several whose artifact is still there, undamaged."""
         warning = None
-        for run_id, output in self._tracker.find_outputs(key):
+        for run_id, output in known:
             try:
                 self._store.check(output)
             except MissingArtifactError:

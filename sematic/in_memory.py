@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from collections.abc import Collection
 from typing import Any
 
 from sematic.calls import ArtifactRef
@@ -78,9 +79,9 @@ class ForgetfulTracker:
     def record(self, batch: Batch) -> None:
         """Forget a batch."""
 
-    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
+    def find_outputs(self, cache_keys: Collection[str]) -> dict[str, list[tuple[str, ArtifactRef]]]:
         """Nothing is remembered."""
-        return []
+        return {}
 
     def close(self) -> None:
         """Nothing is open."""

@@ -1,6 +1,6 @@
 """What the kernel needs from the world. Adapters do not inherit; they just fit."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -137,10 +137,13 @@ class Tracker(Protocol):
             RecordError: the record cannot be written.
         """
 
-    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
-        """The recorded outputs under a cache key, oldest first, each with a run that computed it.
+    def find_outputs(
+        self, cache_keys: Collection[str]
+    ) -> Mapping[str, list[tuple[str, ArtifactRef]]]:
+        """The recorded outputs under cache keys, oldest first, each with a run that computed it.
 
-        More than one where it was computed again because its artifact was missing.
+        Keys without any are left out. More than one where it was computed again because its
+        artifact was missing.
 
         Called from threads of its own, beside ``record``.
         """

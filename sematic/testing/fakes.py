@@ -1,6 +1,6 @@
 """Fakes of the kernel's ports and clock, as strict as the real ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from sematic.calls import ArtifactRef, ErrorRecord
 from sematic.errors import FencedError, RecordError
@@ -71,14 +71,15 @@ class MemoryTracker:
                 f"Event {next_seq} comes next, but the batch starts with {batch.first_seq}."
             )
 
-    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
-        """The recorded outputs under a cache key, each once, oldest first."""
-        found: dict[str, tuple[str, ArtifactRef]] = {}
+    def find_outputs(self, cache_keys: Collection[str]) -> dict[str, list[tuple[str, ArtifactRef]]]:
+        """The recorded outputs under cache keys, each once, oldest first."""
+        found: dict[str, dict[str, tuple[str, ArtifactRef]]] = {}
         for change in (change for batch in self.batches for change in batch.changes):
-            if isinstance(change, RunMoved) and change.output and change.cache_key == cache_key:
+            if isinstance(change, RunMoved) and change.output and change.cache_key in cache_keys:
                 run_id = change.original_run_id or change.run_id
-                found.setdefault(change.output.id, (run_id, change.output))
-        return list(found.values())
+                known = found.setdefault(change.cache_key or "", {})
+                known.setdefault(change.output.id, (run_id, change.output))
+        return {key: list(outputs.values()) for key, outputs in found.items()}
 
     def close(self) -> None:
         """Nothing is open."""

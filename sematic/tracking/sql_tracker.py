@@ -1,7 +1,7 @@
 """SqlTracker: the record of pipeline runs in SQLite or PostgreSQL."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
@@ -100,12 +100,12 @@ class SqlTracker:
         rows = self._builder.build(batch)
         self._patience.insist(lambda: self._writer.write(rows))
 
-    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
-        """The recorded outputs under a cache key; see :meth:`sematic.ports.Tracker`."""
+    def find_outputs(self, cache_keys: Collection[str]) -> dict[str, list[tuple[str, ArtifactRef]]]:
+        """The recorded outputs under cache keys; see :meth:`sematic.ports.Tracker`."""
         with self._reader_lock:
             if self._reader is None:
                 self._reader = self.build_writer()
-            return self._reader.find_outputs(cache_key)
+            return self._reader.find_outputs(cache_keys)
 
     @contextmanager
     def annotations(self) -> Iterator[Callable[[str, dict[str, Any]], None]]:

@@ -61,7 +61,8 @@ class Statements:
         status: status, reason, ended_at, root_id, status again; no row where it may not follow.
         environment: environment, root_id.
         position: root_id; selects epoch and next_seq.
-        find_outputs: cache_key, state; selects the run and the columns of an ArtifactRef.
+        find_outputs: cache keys (JSON for SQLite, else a list), state; selects the key, the run and
+            the columns of an ArtifactRef.
         count_runs: root_id.
         new_runs: RUN_COLUMNS.
         changed_runs: RUN_DETAILS, run_id.
@@ -103,6 +104,7 @@ def clock_expression(*, sqlite: bool) -> str:
 def build_statements(*, sqlite: bool) -> Statements:
     """Every statement, with the parameter markers of one kind of database."""
     now = clock_expression(sqlite=sqlite)
+    one_of = "IN (SELECT value FROM json_each(?))" if sqlite else "= ANY(?)"
     details = ", ".join(
         f"{name} = COALESCE(?, {name})" if name in _KEPT else f"{name} = ?" for name in RUN_DETAILS
     )
@@ -139,11 +141,11 @@ def build_statements(*, sqlite: bool) -> Statements:
         "environment": "UPDATE pipeline_runs SET environment = ? WHERE root_id = ?",
         "position": "SELECT epoch, next_seq FROM pipeline_runs WHERE root_id = ?",
         "find_outputs": (
-            "SELECT COALESCE(MIN(r.original_run_id), MIN(r.id)), "
+            "SELECT r.cache_key, COALESCE(MIN(r.original_run_id), MIN(r.id)), "
             "a.id, a.codec, a.type, a.size, a.payload, a.summary "
             "FROM runs r JOIN artifacts a ON a.id = r.output_id "
-            "WHERE r.cache_key = ? AND r.state = ? "
-            "GROUP BY a.id ORDER BY MIN(r.resolved_at), a.id"
+            f"WHERE r.cache_key {one_of} AND r.state = ? "
+            "GROUP BY r.cache_key, a.id ORDER BY MIN(r.resolved_at), a.id"
         ),
         "count_runs": "SELECT COUNT(*) FROM runs WHERE root_id = ?",
         "new_runs": _insert("runs", RUN_COLUMNS),

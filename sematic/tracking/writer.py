@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
@@ -197,15 +197,17 @@ class SqlWriter:
         with self._transaction() as cursor:
             cursor.execute(self._statements.environment, (text, root_id))
 
-    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
-        """The recorded outputs under a cache key, oldest first; see SqlTracker."""
+    def find_outputs(self, cache_keys: Collection[str]) -> dict[str, list[tuple[str, ArtifactRef]]]:
+        """The recorded outputs under cache keys, oldest first; see SqlTracker."""
+        asked = {storable_key(key): key for key in cache_keys}
+        keys: Any = json.dumps([*asked]) if is_sqlite(self._url) else [*asked]
         statement = self._statements.find_outputs
         with self._errors_translated():
-            found = self.open().execute(
-                statement, (storable_key(cache_key), RunState.RESOLVED.value)
-            )
-            rows = found.fetchall()
-        return [(run_id, ArtifactRef(*columns)) for run_id, *columns in rows]
+            rows = self.open().execute(statement, (keys, RunState.RESOLVED.value)).fetchall()
+        found: dict[str, list[tuple[str, ArtifactRef]]] = {}
+        for key, run_id, *columns in rows:
+            found.setdefault(asked[key], []).append((run_id, ArtifactRef(*columns)))
+        return found
 
     def schema_version(self) -> str | None:
         """The schema version of the tables, ``None`` where there are none.

@@ -325,13 +325,15 @@ def in_threads(*functions: Callable[[], object]) -> None:
 def test_an_output_is_found_by_its_key(tracker) -> None:
     epoch = tracker.begin(info())
     tracker.record(shared(epoch, "a", artifact(1)))
-    assert tracker.find_outputs("key") == [("a", artifact(1))]
-    assert tracker.find_outputs("other") == []
+    assert tracker.find_outputs(["key"]) == {"key": [("a", artifact(1))]}
+    assert tracker.find_outputs(["other"]) == {}
+    assert tracker.find_outputs(["other", "key"]) == {"key": [("a", artifact(1))]}
+    assert tracker.find_outputs([]) == {}
 
 
 def test_nothing_is_found_in_an_empty_record(tracker) -> None:
     tracker.begin(info())
-    assert tracker.find_outputs("key") == []
+    assert tracker.find_outputs(["key"]) == {}
 
 
 def test_outputs_are_found_from_the_oldest_on_each_once(tracker) -> None:
@@ -339,20 +341,20 @@ def test_outputs_are_found_from_the_oldest_on_each_once(tracker) -> None:
     tracker.record(shared(epoch, "z", artifact(1), at=1.0))
     tracker.record(shared(epoch, "a", artifact(2), at=2.0, seq=1))
     tracker.record(shared(epoch, "b", artifact(2), at=3.0, seq=2, original="a"))
-    assert tracker.find_outputs("key") == [("z", artifact(1)), ("a", artifact(2))]
+    assert tracker.find_outputs(["key"]) == {"key": [("z", artifact(1)), ("a", artifact(2))]}
 
 
 def test_the_run_that_computed_an_output_is_named(tracker) -> None:
     epoch = tracker.begin(info())
     tracker.record(shared(epoch, "b", artifact(1), original="first of all"))
-    assert tracker.find_outputs("key") == [("first of all", artifact(1))]
+    assert tracker.find_outputs(["key"]) == {"key": [("first of all", artifact(1))]}
 
 
 def test_an_output_that_is_not_known_yet_is_not_found(tracker) -> None:
     epoch = tracker.begin(info())
     whole = shared(epoch, "a", artifact(1))
     tracker.record(replace(whole, changes=whole.changes[:2]))
-    assert tracker.find_outputs("key") == []
+    assert tracker.find_outputs(["key"]) == {}
 
 
 def test_outputs_are_found_by_threads_beside_the_one_that_records(tracker) -> None:
@@ -362,14 +364,14 @@ def test_outputs_are_found_by_threads_beside_the_one_that_records(tracker) -> No
 
     def look() -> None:
         for _ in range(20):
-            found.append(tracker.find_outputs("key"))
+            found.append(tracker.find_outputs(["key"]))
 
     def write() -> None:
         for seq in range(1, 20):
             tracker.record(batch(epoch, seq, "x"))
 
     in_threads(look, look, write)
-    assert found == [[("a", artifact(1))]] * 40
+    assert found == [{"key": [("a", artifact(1))]}] * 40
 
 
 # --- closing

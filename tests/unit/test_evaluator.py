@@ -1,7 +1,9 @@
 """What the state machine asks for, found out beside the engine."""
 
 import queue
+import threading
 import time
+from collections.abc import Collection
 from typing import Any
 
 from sematic.calls import ArtifactRef
@@ -11,6 +13,8 @@ from sematic.events import LookUpOutput, OutputLookedUp
 from sematic.testing import MemoryStore, MemoryTracker
 from tests.builders import artifact, call
 
+Outputs = dict[str, list[tuple[str, ArtifactRef]]]
+
 
 class Cache(MemoryTracker):
     """A tracker that knows outputs."""
@@ -18,9 +22,11 @@ class Cache(MemoryTracker):
     def __init__(self, *outputs: tuple[str, ArtifactRef]) -> None:
         super().__init__()
         self.outputs = list(outputs)
+        self.asked: list[list[str]] = []
 
-    def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
-        return self.outputs
+    def find_outputs(self, cache_keys: Collection[str]) -> Outputs:
+        self.asked.append(list(cache_keys))
+        return dict.fromkeys(cache_keys, self.outputs)
 
 
 class Asked:
@@ -83,9 +89,32 @@ def test_a_store_that_does_not_answer_gives_no_output() -> None:
 
 def test_a_record_that_does_not_answer_gives_no_output() -> None:
     class Broken(Cache):
-        def find_outputs(self, cache_key: str) -> list[tuple[str, ArtifactRef]]:
+        def find_outputs(self, cache_keys: Collection[str]) -> Outputs:
             raise RecordError("no answer")
 
     asked = Asked(Broken(), MemoryStore())
     assert asked.look_up().output is None
     assert asked.warnings == ["The cache could not be asked, so it is not used: no answer"]
+
+
+def test_many_are_looked_up_at_once_and_each_is_answered() -> None:
+    gate = threading.Event()
+
+    class Slow(Cache):
+        def find_outputs(self, cache_keys: Collection[str]) -> Outputs:
+            assert gate.wait(10)
+            return super().find_outputs(cache_keys)
+
+    store = MemoryStore()
+    tracker = Slow(("old", store.put(1, int)))
+    asked = Asked(tracker, store)
+    for number in range(1_200):
+        asked.evaluator.answer(LookUpOutput(call(f"a{number}"), f"key {number}"))
+    gate.set()
+    answers = [asked.answers.get(timeout=10) for _ in range(1_200)]
+    asked.evaluator.answer(LookUpOutput(call("later"), "later"))
+    assert asked.answers.get(timeout=10).run_id == "later"
+    asked.evaluator.close()
+    assert {answer.run_id for answer in answers} == {f"a{number}" for number in range(1_200)}
+    assert {answer.original_run_id for answer in answers} == {"old"}
+    assert len(tracker.asked) <= 5
