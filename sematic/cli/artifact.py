@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sematic.calls import ArtifactRef
 
 
-class _SavePath(click.Path):
+class SavePath(click.Path):
     """A file to write, completed by the shell like any file."""
 
     def shell_complete(
@@ -31,7 +31,7 @@ class _SavePath(click.Path):
 @click.option("--json", "as_json", is_flag=True, help="Print what is recorded, as JSON.")
 @click.option(
     "--save",
-    type=_SavePath(dir_okay=False, path_type=Path),
+    type=SavePath(dir_okay=False, path_type=Path),
     help="Write a figure, frame, text or bytes to this file; its ending says how.",
 )
 def artifact(artifact_id: str, as_json: bool, save: Path | None) -> None:
@@ -39,18 +39,39 @@ def artifact(artifact_id: str, as_json: bool, save: Path | None) -> None:
 
     The ids of inputs and outputs are shown by: sematic show RUN
     """
-    queries, screen = open_record(), find_screen()
+    ref = find_artifact(artifact_id)
+    if save is not None:
+        get_artifact(ref, save)
+    else:
+        show_artifact(ref, as_json=as_json)
+
+
+def find_artifact(artifact_id: str) -> "ArtifactRef":
+    """What the record has under an id, which may be shortened.
+
+    Raises:
+        NotFoundError: there is none, or more than one.
+    """
+    queries = open_record()
     if queries.is_empty:
         raise NotFoundError(f"There is no artifact '{artifact_id}'. {NO_RUNS}")
-    ref = queries.artifact(queries.resolve_artifact_id(artifact_id))
-    if save is not None:
-        save_artifact(ref, save)
-        click.echo(f"Wrote {save}")
-    elif as_json:
+    return queries.artifact(queries.resolve_artifact_id(artifact_id))
+
+
+def get_artifact(ref: "ArtifactRef", path: Path) -> None:
+    """Write a stored value to a file, and say so."""
+    save_artifact(ref, path)
+    click.echo(f"Wrote {path}")
+
+
+def show_artifact(ref: "ArtifactRef", *, as_json: bool) -> None:
+    """Print what is recorded of a value, and whether it is damaged or gone."""
+    if as_json:
         click.echo(json.dumps(_to_json(ref), indent=2))
-    else:
-        problem = _find_problem(ref)
-        echo([*_header(ref, screen, problem), "", *_body(ref, screen)], screen)
+        return
+    screen = find_screen()
+    problem = _find_problem(ref)
+    echo([*_header(ref, screen, problem), "", *_body(ref, screen)], screen)
 
 
 def _to_json(ref: "ArtifactRef") -> dict[str, object]:
@@ -110,6 +131,12 @@ def _body(ref: "ArtifactRef", screen: Screen) -> list[str]:
             inches = " × ".join(f"{side:g}" for side in summary["inches"])
             how = f"sematic artifact {short_id(ref.id)} --save figure.png"
             return [f"A figure of {inches} inches. To look at it: {how}"]
+        case "image":
+            known = "".join(
+                f"{summary[name]}, " for name in ("mime_type", "mode") if name in summary
+            )
+            how = f"sematic artifacts get {short_id(ref.id)} picture.png"
+            return [f"A picture ({known}{format_size(ref.size)}). To look at it: {how}"]
         case "text":
             return previews.preview_text(summary["text"], summary["length"])
     payload = None if ref.payload is None else read_payload(ref.payload)

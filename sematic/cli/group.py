@@ -26,6 +26,7 @@ _COMMANDS = {
     "clean": "sematic.cli.clean:clean",
     "delete": "sematic.cli.delete:delete",
     "artifact": "sematic.cli.artifact:artifact",
+    "artifacts": "sematic.cli.artifacts:artifacts_group",
     "settings": "sematic.cli.settings:settings_group",
     "completion": "sematic.cli.completion:completion",
     "version": "sematic.cli.version:version",

@@ -31,6 +31,7 @@ COMMANDS = [
     "clean",
     "delete",
     "artifact",
+    "artifacts",
     "settings",
     "completion",
     "version",

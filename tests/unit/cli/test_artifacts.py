@@ -1,0 +1,109 @@
+"""``sematic artifacts``."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import PIL.Image
+import pytest
+from click.testing import Result
+
+import sematic
+from sematic.types import Image
+from tests.unit.cli import pipelines
+
+Cli = Callable[..., Result]
+
+
+@sematic.func
+def numbers() -> list[int]:
+    return list(range(100_000))
+
+
+@sematic.func
+def picture() -> Image:
+    output = io.BytesIO()
+    PIL.Image.effect_noise((200, 200), 50).save(output, "PNG")
+    return Image(output.getvalue())
+
+
+@pytest.fixture
+def output_id(sematic_cli: Cli) -> Callable[[sematic.Future], str]:
+    """Run a pipeline and tell its output's id."""
+
+    def output_id(future: sematic.Future) -> str:
+        shown = sematic_cli("show", pipelines.run(future), "--no-inputs").stdout
+        found = re.search(r"\b[0-9a-f]{40}\b", shown)
+        assert found
+        return found[0]
+
+    return output_id
+
+
+def _path(config_directory: Path, artifact_id: str) -> Path:
+    return config_directory / "artifacts" / artifact_id[:2] / artifact_id[2:]
+
+
+def test_show_is_what_artifact_shows(
+    sematic_cli: Cli, output_id: Callable[[sematic.Future], str]
+) -> None:
+    for future in (pipelines.add(1, 2), numbers()):
+        id_ = output_id(future)
+        for options in ((), ("--json",)):
+            shown = sematic_cli("artifacts", "show", id_[:12], *options).stdout
+            assert shown == sematic_cli("artifact", id_, *options).stdout
+            assert id_ in shown
+
+
+def test_get_writes_a_file(
+    sematic_cli: Cli, output_id: Callable[[sematic.Future], str], tmp_path: Path
+) -> None:
+    path = tmp_path / "picture.png"
+    id_ = output_id(picture())
+    (line,) = sematic_cli("artifacts", "show", id_).stdout.rstrip("\n").split("\n")[4:]
+    assert re.fullmatch(r"A picture \(image/png, .* KiB\)\. To look at it: sematic .*", line)
+    assert sematic_cli("artifacts", "get", id_, str(path)).stdout == f"Wrote {path}\n"
+    assert PIL.Image.open(path).size == (200, 200)
+    assert sematic_cli("artifacts", "get", id_, str(tmp_path / "picture.jpg")).exit_code == 1
+    path = tmp_path / "number.json"
+    sematic_cli("artifacts", "get", output_id(pipelines.add(1, 2)), str(path))
+    assert json.loads(path.read_text()) == 3
+
+
+def test_check_finds_what_is_damaged_or_gone(
+    sematic_cli: Cli, output_id: Callable[[sematic.Future], str], config_directory: Path
+) -> None:
+    ids = [output_id(numbers()), output_id(pipelines.data())]
+    result = sematic_cli("artifacts", "check")
+    assert result.exit_code == 0
+    assert re.fullmatch(r"\d+ artifacts, .*: as they were written\n", result.stdout)
+    damaged, gone = (_path(config_directory, id_) for id_ in ids)
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    gone.unlink()
+    result = sematic_cli("artifacts", "check")
+    assert result.exit_code == 1
+    *lines, last = result.stdout.splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == ["damaged", "gone"]
+    assert all(any(id_ in line for line in lines) for id_ in ids)
+    assert last.endswith(": 2 damaged or gone")
+    assert sematic_cli("artifacts", "check", ids[0]).exit_code == 1
+
+
+def test_check_of_one_looks_at_no_other(
+    sematic_cli: Cli, output_id: Callable[[sematic.Future], str], config_directory: Path
+) -> None:
+    good, gone = output_id(numbers()), output_id(pipelines.data())
+    _path(config_directory, gone).unlink()
+    result = sematic_cli("artifacts", "check", good[:10])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("1 artifact, ")
+
+
+def test_without_a_record_there_is_nothing_to_check(sematic_cli: Cli) -> None:
+    assert sematic_cli("artifacts", "check").stdout == "0 artifacts, 0 B: as they were written\n"
+    assert "There is no artifact 'abc'" in sematic_cli("artifacts", "show", "abc").stderr
+    assert "There is no artifact 'abc'" in sematic_cli("artifacts", "check", "abc").stderr
