@@ -17,6 +17,7 @@ from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactE
 _MAP_FROM = 256 * 1024
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "set SEMATIC_ARTIFACTS_URI to another location"
+_ASIDE = ".removing-"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
@@ -169,9 +170,8 @@ class LocalPlace:
             CorruptArtifactError: it has another size.
             ArtifactError: it cannot be read.
         """
-        path = self.path(artifact_id)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = _open(self.path(artifact_id))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingArtifactError(
                 f"Artifact {artifact_id} is not in {self.name}. It was deleted, or this process "
@@ -196,6 +196,25 @@ class LocalPlace:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return ArtifactError(f"{start}: {error.strerror}. Get the permission, or {_ELSEWHERE}.")
         return ArtifactError(f"{start}: {error}")
+
+
+def aside(path: Path) -> Path:
+    """Where the file of an artifact is while it is decided whether it is still needed."""
+    return path.with_name(_ASIDE + path.name)
+
+
+def original_name(name: str) -> str:
+    """The name of a file without what says that it was put aside."""
+    return name.removeprefix(_ASIDE)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(aside(path), os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # it may have been put back
 
 
 class _Stamp(NamedTuple):

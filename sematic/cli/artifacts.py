@@ -45,15 +45,18 @@ def get(artifact_id: str, path: Path) -> None:
 @artifacts_group.command()
 @click.argument("artifact_ids", metavar="[ARTIFACT]...", nargs=-1)
 def check(artifact_ids: tuple[str, ...]) -> None:
-    """Compare the bytes of each ARTIFACT with its id; without any, of all in the record.
+    """Compare the bytes of each ARTIFACT with its id; without any, of all that runs refer to.
 
     Reads every byte. Exits with 1 if something is damaged or gone, and names it.
     """
     from sematic.artifacts.store import FileSystemStore
     from sematic.settings import load_settings
+    from sematic.tracking.references import iter_referenced
 
-    store = FileSystemStore(load_settings().artifacts_uri)
-    refs = map(find_artifact, artifact_ids) if artifact_ids else open_record().iter_artifacts()
+    settings = load_settings()
+    store = FileSystemStore(settings.artifacts_uri)
+    url = None if open_record().is_empty else settings.database_url
+    refs = map(find_artifact, artifact_ids) if artifact_ids else iter_referenced(url)
     count, size, bad = 0, 0, 0
     for ref in refs:
         problem = _find_problem(ref, store)

@@ -27,6 +27,7 @@ _COMMANDS = {
     "delete": "sematic.cli.delete:delete",
     "artifact": "sematic.cli.artifact:artifact",
     "artifacts": "sematic.cli.artifacts:artifacts_group",
+    "gc": "sematic.cli.gc:gc",
     "settings": "sematic.cli.settings:settings_group",
     "completion": "sematic.cli.completion:completion",
     "version": "sematic.cli.version:version",

@@ -41,7 +41,6 @@ from sematic.tracking.views import (
 _UPGRADE = "Upgrade: pip install -U sematic"
 _MOST_CANDIDATES = 8
 _MOST_PARAMETERS = 500
-_PAGE = 200
 _UNENDED = tuple(status.value for status in PipelineRunStatus if not status.is_terminal)
 
 _STATES = {state.value: state for state in RunState}
@@ -240,14 +239,6 @@ class Queries:
         """
         query = f"SELECT {_ARTIFACT_FIELDS} FROM artifacts a WHERE a.id = ?"
         return ArtifactRef(*self._one(query, artifact_id, kind="artifact"))
-
-    def iter_artifacts(self) -> Iterator[ArtifactRef]:
-        """All artifacts in the order of their ids, a page at a time; those with payloads too."""
-        query = f"SELECT {_ARTIFACT_FIELDS} FROM artifacts a WHERE a.id > ? ORDER BY a.id LIMIT ?"
-        last = ""
-        while page := self._all(query, [last, _PAGE]):
-            yield from (ArtifactRef(*row) for row in page)
-            last = page[-1][0]
 
     # --- short ids ---------------------------------------------------------------------------
 

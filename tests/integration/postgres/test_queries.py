@@ -5,7 +5,9 @@ import pytest
 from sematic.client import block_on_run, get_run_output
 from sematic.errors import NotFoundError
 from sematic.states import RunState
+from sematic.tracking.deleting import delete_pipeline_run
 from sematic.tracking.queries import open_queries
+from sematic.tracking.references import find_referenced, iter_referenced
 from tests.unit.cli import pipelines
 
 pytestmark = pytest.mark.postgres
@@ -37,3 +39,13 @@ def test_client(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = pipelines.run(pipelines.add(1, 2))
     block_on_run(run_id)
     assert get_run_output(run_id) == 3
+
+
+def test_references(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMATIC_DATABASE_URL", postgres_url)
+    run_id = pipelines.run(pipelines.add(1, 2))
+    refs = {ref.payload: ref.id for ref in iter_referenced(postgres_url)}
+    assert set(refs) == {"1", "2", "3"}
+    assert find_referenced(postgres_url, [*refs.values(), "0" * 40]) == set(refs.values())
+    delete_pipeline_run(postgres_url, run_id)
+    assert find_referenced(postgres_url, refs.values()) == set()

@@ -32,6 +32,7 @@ COMMANDS = [
     "delete",
     "artifact",
     "artifacts",
+    "gc",
     "settings",
     "completion",
     "version",

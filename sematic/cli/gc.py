@@ -1,0 +1,45 @@
+"""``sematic gc``: delete stored values that no record refers to."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+
+from sematic.cli.record import open_record
+from sematic.wording import format_size
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Tell what would be deleted, and delete nothing.")
+def gc(dry_run: bool) -> None:
+    """Delete stored values that no run refers to.
+
+    They are of runs that were deleted, and of processes that were killed. Only what nobody has
+    written for a day goes: values of pipeline runs that are being recorded stay. Several records
+    that share one place must not do this. Places such as S3 are left alone.
+    """
+    from sematic.artifacts.garbage import collect_garbage
+    from sematic.settings import load_settings
+    from sematic.tracking.references import find_referenced
+
+    settings = load_settings()
+    location = settings.artifacts_uri
+    if "://" in location:
+        raise click.ClickException("Only artifacts in a directory are collected, so far.")
+    if open_record().is_empty:
+        raise click.ClickException(
+            "There is no record here, so nothing tells what is needed. Is SEMATIC_DATABASE_URL the "
+            "one of the pipeline runs?"
+        )
+    count, size = 0, 0
+    for found in collect_garbage(
+        Path(location),
+        find_recorded=partial(find_referenced, settings.database_url),
+        now=time.time,
+        delete=not dry_run,
+    ):
+        count, size = count + 1, size + found.size
+        click.echo(found.name)
+    verb = "Would delete" if dry_run else "Deleted"
+    click.echo(f"{verb} {count:,} file{'' if count == 1 else 's'}, {format_size(size)}")
