@@ -161,6 +161,8 @@ def _is_long(value: object) -> bool:
     cls = type(value)
     if cls is list or cls is tuple:
         return len(value) >= _LONG_LIST  # type: ignore[arg-type]
+    if cls.__module__ == "sematic.types" and cls.__name__ == "Image":
+        return len(value.bytes) >= _LONG_BYTES  # type: ignore[attr-defined]
     return cls is bytes and len(value) >= _LONG_BYTES  # type: ignore[arg-type]
 
 

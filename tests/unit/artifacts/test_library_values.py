@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,18 @@ def test_an_encoded_picture_is_stored_and_shown_as_it_is(store: FileSystemStore)
     assert (content["kind"], content["mime_type"]) == ("image", "image/png")
     assert base64.b64decode(content["data"]) == value.bytes
     assert store.put(value, Image).codec == "picture"
+
+
+def test_an_encoded_picture_is_stored_without_a_copy_as_text(store: FileSystemStore) -> None:
+    value = Image(bytes(50_000_000))
+    tracemalloc.start()
+    try:
+        ref = store.put(value, Image)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
+    assert ref.size < 50_010_000
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
