@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -247,11 +248,24 @@ def _check_reachable(address: str) -> None:
 
 
 def _import_ray() -> Any:
+    was_imported = "ray" in sys.modules
     try:
         import ray
     except ImportError as error:
         raise InfrastructureError(f"Ray cannot be imported: {error}") from error
+    if not was_imported:
+        _take_back_excepthook(ray)
     return ray
+
+
+def _take_back_excepthook(ray: Any) -> None:
+    """Let an exception that ends this process do so as ever.
+
+    Ray's hook tells the cluster of it, where nobody asks, and which may be ending at that moment.
+    """
+    worker = ray._private.worker
+    if sys.excepthook is getattr(worker, "custom_excepthook", None):
+        sys.excepthook = worker.normal_excepthook
 
 
 def read_capacities(ray: Any) -> list[dict[str, float]]:

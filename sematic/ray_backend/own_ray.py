@@ -2,6 +2,7 @@
 
 import atexit
 import faulthandler
+import importlib
 import operator
 import os
 import resource
@@ -75,6 +76,7 @@ class RaySession:
             self._processes = _ray_processes()
         self._auto_connects = _let_auto_connect(ray, False)
         _forget_ray_in_forks(ray)
+        _load_what_its_end_needs()
         # "(raylet) A worker died ...": who runs the pipeline is told, with more reason.
         ray._private.worker._worker_logs_enabled = False
 
@@ -303,6 +305,16 @@ def _use_token_file(raylet: Any) -> None:
         if "RAY_AUTH_MODE" not in os.environ and loader.has_token(ignore_auth_mode=True):
             os.environ["RAY_AUTH_MODE"] = "token"
             raylet.Config.initialize("")
+
+
+def _load_what_its_end_needs() -> None:
+    """Import now what ``ray.shutdown()`` would, which Ray calls when the process exits.
+
+    With the first module that makes dataclasses Python forgets that it exits because of a
+    KeyboardInterrupt, and a program that was left with Ctrl-C would exit with 1.
+    """
+    with suppress(ImportError):  # a Ray that has no such module does not need it
+        importlib.import_module("ray.dag.compiled_dag_node")
 
 
 def _forget_ray_in_forks(ray: Any) -> None:

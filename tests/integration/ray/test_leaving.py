@@ -58,4 +58,5 @@ def test_a_second_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     output, errors = program.communicate(timeout=30)
     assert errors.endswith("\nKeyboardInterrupt\n")  # it left before the call was over
     assert output == "restored\n"
+    assert program.returncode == -signal.SIGINT  # a shell shows 130
     wait_until_gone(left, 20)
