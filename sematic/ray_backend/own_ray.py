@@ -3,12 +3,13 @@
 import atexit
 import faulthandler
 import importlib
+import logging
 import operator
 import os
 import resource
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class RaySession:
         self._connection: object = None
         self._processes: list[Any] = []
         self._auto_connects: bool | None = None
+        self._restore_logging: Callable[[], None] = lambda: None
         self._had_faulthandler = faulthandler.is_enabled()
         self._file_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
@@ -65,6 +67,7 @@ class RaySession:
         """
         import ray
 
+        self._restore_logging = _remember_logging()
         try:
             with _kept_environment(self._environment), _somewhere():
                 self._init(ray)
@@ -94,6 +97,7 @@ class RaySession:
         if self._auto_connects is not None:
             _let_auto_connect(ray, self._auto_connects)
         ray._private.worker._worker_logs_enabled = True
+        self._restore_logging()
         _end(self._processes)
         _forget_token(ray._raylet)
         if self._directory is not None:
@@ -305,6 +309,23 @@ def _use_token_file(raylet: Any) -> None:
         if "RAY_AUTH_MODE" not in os.environ and loader.has_token(ignore_auth_mode=True):
             os.environ["RAY_AUTH_MODE"] = "token"
             raylet.Config.initialize("")
+
+
+def _remember_logging() -> Callable[[], None]:
+    """What undoes how Ray configures its logger when it starts."""
+    logger = logging.getLogger("ray")
+    level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
+    of_handlers = [(handler, handler.level, handler.formatter) for handler in handlers]
+
+    def restore() -> None:
+        logger.setLevel(level)
+        logger.propagate = propagate
+        logger.handlers[:] = handlers
+        for handler, its_level, formatter in of_handlers:
+            handler.setLevel(its_level)
+            handler.setFormatter(formatter)
+
+    return restore
 
 
 def _load_what_its_end_needs() -> None:

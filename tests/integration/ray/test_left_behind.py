@@ -1,16 +1,20 @@
 """What a pipeline run with a Ray of its own leaves behind when it is over: nothing."""
 
+import json
 import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.acceptance.programs import run_python
 
 pytestmark = pytest.mark.ray
+
+_OWN_RAY = str(Path(__file__).parent / "scripts" / "own_ray.py")
 
 _BEGINNING = """
 import sys, time
@@ -132,3 +136,45 @@ def test_no_process_is_left_when_the_pipeline_run_is_over(
     output = run_python(str(tmp_path / "program.py"), str(tmp_path))
     assert output.splitlines()[-2:] == [outcome, "[]"]
     assert list(directory.iterdir()) == []
+
+
+def use(way: str) -> dict[str, Any]:
+    """What the script tells that uses Ray in this way."""
+    found: dict[str, Any] = json.loads(run_python(_OWN_RAY, way).splitlines()[-1])
+    return found
+
+
+def test_the_process_is_as_it_was(directory: Path) -> None:
+    found = use("twice")
+    assert found["values"] == [[0, 2, 4], [0, 2, 4]]
+    assert found["changed"] == {}
+    assert found["children"] == []
+    assert list(directory.iterdir()) == []
+
+
+def test_rays_logger_is_as_the_user_configured_it() -> None:
+    found = use("configured_by_the_user")
+    assert found["values"] == [0]
+    assert found["before"]["level"] == 10
+    assert found["after"] == found["before"]
+
+
+def test_two_pipeline_runs_at_once_share_a_ray_which_ends_with_the_last() -> None:
+    found = use("two_at_once")
+    assert found["values"] == [[0, 2], [0, 2, 4]]
+    assert found["children"] == []
+
+
+def test_a_ray_of_the_users_is_used_and_left_up() -> None:
+    found = use("with_ray_initialised")
+    assert (found["values"], found["same"], found["still up"]) == ([0, 2, 4], True, True)
+    assert found["after"] == [0, 2]
+
+
+def test_the_user_may_start_ray_after_us() -> None:
+    assert use("then_the_users_own")["values"] == [[0, 2], 7]
+
+
+def test_children_are_forked_before_and_meanwhile() -> None:
+    assert use("fork_before") | {"seconds": 0} == {"values": [0, 2], "child": 0, "seconds": 0}
+    assert use("fork_while_up")["values"] == [1, 10]
