@@ -428,7 +428,7 @@ def f() -> int:
     subprocess.run(sees, stdout=sys.stdout, stderr=sys.stderr)
     return 1
 
-sematic.LocalRunner().run(f())
+sematic.LocalRunner(progress="off").run(f())
 """
     )
     assert terminal.wait() == 0

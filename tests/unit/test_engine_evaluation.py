@@ -348,7 +348,7 @@ def test_swallowing_that_does_not_help(setup, acting, swallow) -> None:
     began = time.monotonic()
     with pytest.raises(CancellationError):
         setup.run(input_of_another())
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert setup.warnings == []
 
 
@@ -371,7 +371,7 @@ def test_what_waits_in_c_code_is_left_behind(setup, acting, monkeypatch) -> None
 
     def act() -> int:
         ready.set()
-        time.sleep(2)
+        time.sleep(8)
         return 1
 
     acting(act)
@@ -379,7 +379,7 @@ def test_what_waits_in_c_code_is_left_behind(setup, acting, monkeypatch) -> None
     began = time.monotonic()
     with pytest.raises(CancellationError):
         setup.run(input_of_another())
-    assert time.monotonic() - began < 1.9
+    assert time.monotonic() - began < 7
     (warning,) = setup.warnings
     assert warning.startswith(f"What is evaluated for use ({setup.run_of(use)}) did not end")
 

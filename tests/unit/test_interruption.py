@@ -90,6 +90,10 @@ def in_main() -> Setup:
     return Setup(main=True)
 
 
+# A second would do where nothing else is going on; what is never ended takes WAIT seconds.
+_SOON = 5.0
+
+
 def spin(seconds: float = WAIT) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -109,7 +113,7 @@ def test_a_call_that_executes_is_ended(setup, ready) -> None:
     report = setup.end(slow, ready)
     assert isinstance(report, CallLost)
     assert report.error.type == "sematic.errors.CancellationError"
-    assert setup.seconds[0] < 0.5
+    assert setup.seconds[0] < _SOON
     assert cleaned == [1]
 
 
@@ -127,7 +131,7 @@ def test_a_call_that_swallows_it_is_interrupted_again(setup, ready, swallow) -> 
 
     assert isinstance(setup.end(stubborn, ready), CallLost)
     assert swallowed == [1, 1]
-    assert setup.seconds[0] < 2
+    assert setup.seconds[0] < _SOON
 
 
 def test_a_call_that_makes_another_exception_of_it(setup, ready) -> None:
@@ -180,7 +184,7 @@ def test_cleaning_up_forever_is_not(setup, ready) -> None:
             spin()
 
     assert isinstance(setup.end(endless, ready), CallLost)
-    assert setup.seconds[0] < 4
+    assert setup.seconds[0] < _SOON + 3
 
 
 @dataclass
@@ -199,7 +203,7 @@ def test_a_cast_is_broken_off(setup, ready) -> None:
         return {"ready": ready}  # type: ignore[return-value]
 
     assert isinstance(setup.end(cast, ready), CallLost)
-    assert setup.seconds[0] < 0.5
+    assert setup.seconds[0] < _SOON
 
 
 def test_what_runs_in_ours_is_not_broken_off(setup, ready) -> None:
@@ -238,7 +242,7 @@ def test_whatever_the_main_thread_waits_for_is_ended(in_main, ready, wait) -> No
         wait()
 
     assert isinstance(in_main.end(waits, ready), CallLost)
-    assert in_main.seconds[0] < 0.5
+    assert in_main.seconds[0] < _SOON
 
 
 def locked() -> Any:
@@ -258,7 +262,7 @@ def test_another_thread_is_ended_when_it_executes_python_again(ready) -> None:
 
     assert isinstance(setup.end(sleeps, ready), CallLost)
     assert after == []
-    assert setup.seconds[0] < 1
+    assert setup.seconds[0] < _SOON
 
 
 def test_a_process_that_c_code_waits_for_is_ended(setup, ready) -> None:
@@ -267,7 +271,7 @@ def test_a_process_that_c_code_waits_for_is_ended(setup, ready) -> None:
         os.system("sleep 60")
 
     assert isinstance(setup.end(waits, ready), CallLost)
-    assert setup.seconds[0] < 6
+    assert setup.seconds[0] < _SOON + 5
 
 
 def test_a_handler_of_the_users_is_called_for_signals_that_are_not_ours(in_main) -> None:

@@ -166,7 +166,7 @@ def test_who_does_not_listen_is_killed(tmp_path, started) -> None:
         time.sleep(0.01)
     began = time.monotonic()
     assert end_processes(run_ids=["run-a"], grace=0.3) == []
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 0.3 <= time.monotonic() - began < 10
     assert deaf.wait(WAIT) == -9
 
 

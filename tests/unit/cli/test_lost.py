@@ -62,6 +62,6 @@ class TestOneOfWhichNothingIsRecorded:
         assert ", which drove it, is gone. Nothing was recorded of it." in output
 
     def test_clean(self, sematic_cli: Cli, begun_id: str) -> None:
-        assert "nothing was recorded of it, so run it again" in sematic_cli("clean").stdout
+        assert "nothing was recorded of it, so run it again" in sematic_cli("clean", "--yes").stdout
         (row,) = json.loads(sematic_cli("runs", "--json").stdout)
         assert (row["status"], row["runs"]) == ("FAILED", {})
