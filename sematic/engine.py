@@ -72,8 +72,7 @@ class Engine:
         listeners: told of every change.
         open_lease: makes the lease of a driver from the root id and its epoch; ``None`` where
             nobody else can want anything of the pipeline run.
-        settle: ends the pipeline run with this root id and epoch in the record, by what is recorded
-            of it, where the engine itself cannot.
+        settle: ends it in the record, by its root id and epoch, where the engine itself cannot.
         warn: told one sentence where something is not as it should be; must not raise.
     """
 
@@ -168,20 +167,20 @@ class Engine:
         since = lease_clock()
         try:
             epoch = self._tracker.begin(info, after_epoch=after_epoch)
+            if self._open_lease is not None:
+                self._heartbeat = Heartbeat(self._open_lease(info.root_id, epoch), since=since)
             event = first()
-            lease = self._open_lease(info.root_id, epoch) if self._open_lease else None
         except BaseException:
+            if self._heartbeat is not None:
+                self._heartbeat.close()
             self._tracker.close()
             raise
-        self._recording = Recording(
-            self._tracker, info.root_id, epoch=epoch, on_error=self._events.put
-        )
-        self._leftovers = Leftovers(info.root_id, self._events.put, warn=self._warn)
-        if lease is not None:
-            self._heartbeat = Heartbeat(
-                lease, since=since, on_cancel=self.request_cancel, on_error=self._events.put
-            )
+        tracker, root_id = self._tracker, info.root_id
+        self._recording = Recording(tracker, root_id, epoch=epoch, on_error=self._events.put)
+        self._leftovers = Leftovers(root_id, self._events.put, warn=self._warn)
         self._events.put(event)
+        if self._heartbeat is not None:
+            self._heartbeat.listen(self.request_cancel, self._events.put, on_wake=self._events.wake)
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         inline = self._inline
         with inline.answers_signals(self.request_cancel):

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sematic.errors import FencedError, RecordError
 from sematic.ports import Lease
@@ -14,8 +15,17 @@ _RENEWALS = 6
 _MOST_SECONDS_BETWEEN_RENEWALS = 5.0
 # From this share of a lease on nothing new is begun before it is renewed.
 _SAFE_SHARE = 0.6
+# On macOS the plain one counts on while the machine sleeps; Python's time.monotonic is another one.
+_COUNTS_ON = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC
 # How long nothing new is begun, for want of a record, before the pipeline run is given up.
 _MOST_SECONDS_WITHOUT = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    on_cancel: Callable[[str], None]
+    on_error: Callable[[BaseException], None]
+    on_wake: Callable[[], None]
 
 
 class Heartbeat:
@@ -24,21 +34,12 @@ class Heartbeat:
     Args:
         lease: what to keep.
         since: when it began or was renewed last, or earlier; as :func:`lease_clock` tells.
-        on_cancel: told once why the pipeline run is to be cancelled.
-        on_error: told once that another driver has taken over.
     """
 
-    def __init__(
-        self,
-        lease: Lease,
-        *,
-        since: float,
-        on_cancel: Callable[[str], None],
-        on_error: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, lease: Lease, *, since: float) -> None:
         self._lease = lease
-        self._on_cancel = on_cancel
-        self._on_error = on_error
+        self._listener: _Listener | None = None
+        self._asleep = _seconds_asleep()
         self._lock = threading.Lock()
         self._renewed_at = since
         self._pause = min(lease.seconds / _RENEWALS, _MOST_SECONDS_BETWEEN_RENEWALS)
@@ -46,6 +47,22 @@ class Heartbeat:
         self._in_a_hurry = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sematic-heartbeat", daemon=True)
         self._thread.start()
+
+    def listen(
+        self,
+        on_cancel: Callable[[str], None],
+        on_error: Callable[[BaseException], None],
+        *,
+        on_wake: Callable[[], None],
+    ) -> None:
+        """From now on tell what is heard; until then the lease is renewed, and no more.
+
+        Args:
+            on_cancel: told once why the pipeline run is to be cancelled.
+            on_error: told once that another driver has taken over.
+            on_wake: told each time that the machine has slept: waits take as much too long.
+        """
+        self._listener = _Listener(on_cancel, on_error, on_wake)
 
     def confirm(self) -> bool:
         """Return when it is certain that nobody else drives: before anything new is begun.
@@ -60,13 +77,14 @@ class Heartbeat:
             FencedError: another driver has taken the pipeline run over.
             RecordError: the record could not be written for too long.
         """
+        began = time.monotonic()  # while the machine sleeps, nobody waits
         while not self.is_fresh():
             try:
                 self._renew()
             except FencedError:
                 raise
             except RecordError:
-                if lease_clock() - self._renewed_at > _MOST_SECONDS_WITHOUT:
+                if time.monotonic() - began > _MOST_SECONDS_WITHOUT:
                     raise
                 if self._in_a_hurry.wait(_SECONDS_TO_HEAR):
                     return self.is_fresh()
@@ -95,18 +113,29 @@ class Heartbeat:
     def _work(self) -> None:
         heard = False
         while not self._closed.wait(min(_SECONDS_TO_HEAR, self._pause)):
+            listener = self._listener
             try:
                 if lease_clock() - self._renewed_at >= self._pause:
                     self._renew()
-                wish = None if heard else self._read_wish()
+                wish = self._read_wish() if listener and not heard else None
             except FencedError as error:
-                self._on_error(error)
-                return
+                if listener:
+                    listener.on_error(error)
+                    return
             except RecordError:  # it is locked or out of reach: perhaps not the next time
-                continue
-            if wish is not None:
-                heard = True
-                self._on_cancel(wish)
+                pass
+            else:
+                if listener and wish is not None:
+                    heard = True
+                    listener.on_cancel(wish)
+            if listener:
+                self._look_at_clocks(listener)
+
+    def _look_at_clocks(self, listener: _Listener) -> None:
+        asleep = _seconds_asleep()
+        if asleep - self._asleep > _SECONDS_TO_HEAR:
+            self._asleep = asleep
+            listener.on_wake()
 
     def _read_wish(self) -> str | None:
         with self._lock:
@@ -114,7 +143,10 @@ class Heartbeat:
 
 
 def lease_clock() -> float:
-    """Seconds, counted on while the process is stopped and while the machine sleeps."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    """Seconds, never set; counted on while the process is stopped and while the machine sleeps."""
+    return time.clock_gettime(_COUNTS_ON)
+
+
+def _seconds_asleep() -> float:
+    """How long the machine has slept, counted from any moment: no wait of Python's counts that."""
+    return lease_clock() - time.monotonic()

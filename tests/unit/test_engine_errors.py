@@ -446,6 +446,31 @@ def test_a_lease_that_cannot_be_renewed_for_long_ends_the_pipeline_run(
     assert bed.status == (PipelineRunStatus.FAILED, "locked")
 
 
+def test_a_limit_that_the_machine_has_slept_through_is_reached_when_it_wakes_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No wait of Python's counts sleep: it would be reached as much too late."""
+    asleep, now, lease_now = [0.0], time.time, heartbeat_module.lease_clock
+    monkeypatch.setattr(time, "time", lambda: now() + asleep[0])
+    monkeypatch.setattr(heartbeat_module, "lease_clock", lambda: lease_now() + asleep[0])
+    bed = Bed(open_lease=lambda root_id, epoch: FakeLease(seconds=30.0))
+
+    @sematic.func(standalone=True, timeout_mins=60)
+    def long(x: int) -> int:
+        return x
+
+    running = bed.start(long(1))
+    bed.wait_for_calls(1)
+    time.sleep(0.1)  # the engine waits for the limit by now
+    asleep[0] = 8 * 3600.0
+    try:
+        with pytest.raises(PipelineRunError) as caught:
+            running.result(WAIT)
+    finally:
+        bed.engine.request_cancel("Enough.")  # or the engine would wait for an hour
+    assert isinstance(caught.value.__cause__, TimeoutError)
+
+
 # --- what the driver before has left
 
 
@@ -500,6 +525,33 @@ def test_who_was_not_fast_enough_to_take_over_ends_nothing() -> None:
     with pytest.raises(FencedError):
         lost.resume().result(WAIT)
     assert lost.steps == []
+
+
+def test_the_lease_is_renewed_while_the_record_is_read() -> None:
+    lease = FakeLease(seconds=0.3)
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+    lost = Lost(bed, apart(1))
+    lost.seconds_to_end = 0.6
+    read, renewed = lost.read, []
+    lost.read = lambda: (renewed.append(lease.renewed), read())[1]  # type: ignore[method-assign]
+    running = lost.resume()
+    bed.wait_for_calls(1)
+    assert renewed[0] >= 3
+    bed.engine.request_cancel("Enough.")
+    with pytest.raises(CancellationError):
+        running.result(WAIT)
+
+
+def test_a_wish_from_while_the_record_was_read_comes_after_what_was_read() -> None:
+    lease = FakeLease(seconds=0.3)
+    lease.wish = "Enough."
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+    lost = Lost(bed, apart(1))
+    lost.seconds_to_end = 0.6
+    with pytest.raises(CancellationError):
+        lost.resume().result(WAIT)
+    kinds = [type(event).__name__ for batch in bed.tracker.batches for event in batch.events]
+    assert kinds[:2] == ["DriverChanged", "CancelRequested"]
 
 
 def test_nothing_is_begun_before_the_lease_is_renewed_where_that_took_its_time() -> None:

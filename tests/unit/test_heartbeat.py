@@ -1,0 +1,126 @@
+"""Heartbeat: keeps a lease, hears of wishes, and notices that the machine has slept."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sematic import heartbeat as module
+from sematic.errors import FencedError, RecordError
+from sematic.heartbeat import Heartbeat, lease_clock
+
+WAIT = 20.0
+
+
+class FakeLease:
+    def __init__(self, seconds: float = 0.3) -> None:
+        self.seconds = seconds
+        self.error: RecordError | None = None
+        self.wish: str | None = None
+        self.renewed = 0
+
+    def renew(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self.renewed += 1
+
+    def read_wish(self) -> str | None:
+        return self.wish
+
+    def close(self) -> None:
+        pass
+
+
+class Driver:
+    """What a heartbeat tells.
+
+    Attributes:
+        wishes, errors: told so far.
+        awake: set when it was told that the machine has slept.
+    """
+
+    def __init__(self) -> None:
+        self.lease = FakeLease()
+        self.wishes: list[str] = []
+        self.errors: list[BaseException] = []
+        self.awake = threading.Event()
+        self.heartbeat = Heartbeat(self.lease, since=lease_clock())
+
+    def listen(self) -> None:
+        self.heartbeat.listen(self.wishes.append, self.errors.append, on_wake=self.awake.set)
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    made = Driver()
+    yield made
+    made.heartbeat.close()
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_lease_is_renewed_before_anybody_listens(driver: Driver) -> None:
+    """A driver that has taken over may take its time to read what was recorded."""
+    wait_for(lambda: driver.lease.renewed >= 5)
+
+
+def test_a_wish_is_told_once_when_somebody_listens(driver: Driver) -> None:
+    driver.lease.wish = "Enough."
+    renewed = driver.lease.renewed
+    wait_for(lambda: driver.lease.renewed > renewed + 2)
+    assert driver.wishes == []
+    driver.listen()
+    wait_for(lambda: driver.wishes)
+    renewed = driver.lease.renewed
+    wait_for(lambda: driver.lease.renewed > renewed + 2)
+    assert driver.wishes == ["Enough."]
+
+
+def test_who_is_fenced_is_told_when_somebody_listens(driver: Driver) -> None:
+    driver.lease.error = error = FencedError("taken over")
+    time.sleep(driver.lease.seconds)
+    assert driver.errors == []
+    driver.listen()
+    wait_for(lambda: driver.errors)
+    assert driver.errors == [error]
+
+
+def test_it_can_be_closed_though_nobody_ever_listened(driver: Driver) -> None:
+    driver.lease.error = FencedError("taken over")
+    time.sleep(driver.lease.seconds)
+    driver.heartbeat.close()
+
+
+def test_who_waits_for_a_moment_is_told_that_the_machine_has_slept(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.listen()
+    time.sleep(0.3)
+    assert not driver.awake.is_set()
+    sleep(monkeypatch)
+    assert driver.awake.wait(WAIT)
+    driver.awake.clear()
+    time.sleep(0.3)
+    assert not driver.awake.is_set(), "told twice"
+
+
+def test_a_record_that_is_away_after_the_machine_has_slept_is_waited_for(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is not there at once; and the ten minutes are not those of the sleep."""
+    driver.lease.error = RecordError("out of reach")
+    sleep(monkeypatch)
+    threading.Timer(0.3, lambda: setattr(driver.lease, "error", None)).start()
+    assert driver.heartbeat.confirm()
+
+
+def sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the machine have slept for eight hours."""
+    monkeypatch.setattr(module, "lease_clock", lambda: lease_clock() + 8 * 3600.0)
