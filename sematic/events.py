@@ -150,7 +150,8 @@ class DriverChanged:
     """Another driver goes on where the one before it stopped.
 
     Attributes:
-        alive_until: the last sign of life of the driver before; from then on no limit counted.
+        alive_until: the last sign of life of the driver before, by the clock that its events are
+            of; from then on no limit counted.
         changed_functions: importable paths of functions that must still execute, and whose code
             is not the recorded one.
     """

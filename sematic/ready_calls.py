@@ -38,6 +38,10 @@ class ReadyCalls:
         """Queue a run before those of its kind."""
         (self._standalone if standalone else self._inline).appendleft(run_id)
 
+    def postpone(self, seconds: float) -> None:
+        """Move the end of every pause away."""
+        self._paused.postpone(seconds)
+
     @property
     def next_due(self) -> float | None:
         """When the next pause is over, ``None`` if there is none."""

@@ -181,13 +181,18 @@ class PipelineState:
         self._ending.abort(self._runs[self._root_id], event.error, event.at)
 
     def _driver_changed(self, event: DriverChanged) -> None:
-        """What was in flight is lost, and is asked for again; time without a driver is no time."""
-        at, alive_until = event.at, min(event.alive_until, event.at)
+        """What was in flight is lost, and is asked for again; time without a driver is no time.
+
+        ``alive_until`` is by the clock of the driver before, ``at`` by that of the new one, which
+        may be behind it: moments of the one become moments of the other.
+        """
+        at, alive_until = event.at, event.alive_until
         lost = [self._runs[run_id] for run_id in self._calls.active]
         self._ending.driver_lost()
         self._ending.strike(alive_until, at)  # what the driver before did not come to do
         again = [run for run in lost if self._lost_with_driver(run, at)]
         self._runs.limits.postpone(at - alive_until)
+        self._calls.postpone(min(0.0, at - alive_until))  # pauses go on without a driver
         if self._ending.verdict is not None:
             return
         for run in reversed(again):

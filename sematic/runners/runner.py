@@ -8,6 +8,7 @@ from typing import Any
 
 from sematic.errors import FutureUseError, NestedRunError
 from sematic.future import AbstractFuture, Future
+from sematic.heartbeat import lease_clock
 from sematic.ports import Clock
 from sematic.run_context import executing_call
 from sematic.states import RunState
@@ -107,7 +108,8 @@ def system_clock() -> float:
 def steady_clock() -> Clock:
     """A clock for one driver: it begins with the system's time and is never set back or forward.
 
-    Time limits and pauses would be wrong by as much as somebody sets the system's clock.
+    Time limits and pauses would be wrong by as much as somebody sets the system's clock; and all
+    that is recorded later, by as long as the machine sleeps, if it did not count on meanwhile.
     """
-    offset = time.time() - time.monotonic()
-    return lambda: offset + time.monotonic()
+    offset = time.time() - lease_clock()
+    return lambda: offset + lease_clock()

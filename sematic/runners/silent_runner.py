@@ -8,7 +8,7 @@ from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.in_memory import ForgetfulTracker, MemoryStore
 from sematic.ports import PipelineRunInfo
-from sematic.runners.runner import Runner, run_future, system_clock
+from sematic.runners.runner import Runner, run_future, steady_clock
 from sematic.version import __version__
 
 
@@ -28,7 +28,7 @@ class SilentRunner(Runner):
 
 
 def _execute(root: Future) -> Any:
-    store, clock = MemoryStore(), system_clock
+    store, clock = MemoryStore(), steady_clock()
     call = build_root_call(root, store)
     info = PipelineRunInfo(
         root_id=root.id,

@@ -185,10 +185,29 @@ def test_a_cancel_goes_to_the_attempts_of_the_new_driver(pipeline: Pipeline) -> 
     assert pipeline.cancel() == ["root CANCELED", "stop a #2"]
 
 
-def test_a_driver_whose_clock_is_behind_takes_no_time_away(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("at", [90.0, 110.0, 110.5, 100_000.0])
+def test_what_is_left_of_a_limit_is_left_by_whatever_clock(pipeline: Pipeline, at: float) -> None:
     pipeline.start(call(ROOT, timeout=60.0))
-    assert pipeline.send(DriverChanged(90.0, alive_until=110.0))[-1] == "start root #2"
-    assert pipeline.state.next_due == 160.0
+    assert pipeline.send(DriverChanged(at, alive_until=110.0))[-1] == "start root #2"
+    assert pipeline.state.next_due == at + 50.0
+
+
+def test_a_limit_that_was_reached_counts_though_the_clock_is_behind_now(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.start(call(ROOT, timeout=5.0))
+    assert pipeline.send(DriverChanged(90.0, alive_until=110.0))[0] == "root FAILED"
+
+
+@pytest.mark.parametrize(("at", "due"), [(90.0, 96.0), (105.0, 111.0), (108.0, 111.0)])
+def test_a_pause_goes_on_without_a_driver_but_is_never_longer(
+    pipeline: Pipeline, at: float, due: float
+) -> None:
+    pipeline.start(call(ROOT, retry=LATER))
+    pipeline.fail(ROOT)
+    assert pipeline.state.next_due == 111.0
+    pipeline.send(DriverChanged(at, alive_until=105.0))
+    assert pipeline.state.next_due == due
 
 
 def test_a_new_driver_finds_a_pipeline_run_that_has_ended(pipeline: Pipeline) -> None:

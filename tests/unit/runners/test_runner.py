@@ -1,6 +1,8 @@
 """Runner, and what running any future takes."""
 
+import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ import sematic
 from sematic import Runner, SilentRunner
 from sematic.errors import FutureUseError, NestedRunError
 from sematic.future import AbstractFuture
-from sematic.runners.runner import run_future
+from sematic.runners.runner import run_future, steady_clock
 from sematic.states import RunState
 
 
@@ -184,3 +186,27 @@ def test_a_run_inside_of_a_run_is_refused() -> None:
     assert isinstance(cause, RuntimeError)
     assert str(cause).startswith("You have called runner.run(...) within a Sematic func. Usually")
     assert "https://docs.sematic.dev/diving-deeper/future-algebra" in str(cause)
+
+
+def test_the_clock_of_a_driver_begins_with_that_of_the_system() -> None:
+    assert steady_clock()() == pytest.approx(time.time(), abs=1.0)
+
+
+@pytest.mark.parametrize("seconds", [-30_000.0, 30_000.0])
+def test_who_sets_the_clock_of_the_system_does_not_set_a_drivers(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    clock, set_to = steady_clock(), time.time() + seconds
+    monkeypatch.setattr(time, "time", lambda: set_to)
+    assert abs(clock() - (set_to - seconds)) < 5.0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have clocks of other names")
+def test_the_clock_of_a_driver_counts_on_while_the_machine_sleeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sleeping is what this clock of the system's counts and time.monotonic does not."""
+    clock, before, read = steady_clock(), time.time(), time.clock_gettime
+    asleep = {time.CLOCK_BOOTTIME: 8 * 3600.0}
+    monkeypatch.setattr(time, "clock_gettime", lambda which: read(which) + asleep.get(which, 0.0))
+    assert clock() - before == pytest.approx(8 * 3600.0, abs=5.0)
