@@ -75,9 +75,9 @@ def _not_yet(row: "PipelineRunRow") -> str:
     root_id = short_id(row.root_id)
     return (
         f"Pipeline run {root_id} has not ended within {_MOST_SECONDS:.0f} seconds. Process "
-        f"{row.driver.get('pid')} on {row.driver.get('host')} drives it and was told; when it "
-        f"shows no sign of life any more, this command ends the pipeline run itself. See: "
-        f"sematic show {root_id}"
+        f"{row.driver.get('pid')} on {row.driver.get('host')} drives it and was told; it may be in "
+        "C code, which does not listen. Once it is gone, or shows no sign of life any more on "
+        f"another machine, this command ends the pipeline run itself. See: sematic show {root_id}"
     )
 
 

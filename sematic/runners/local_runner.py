@@ -99,12 +99,17 @@ class LocalRunner(Runner):
             raise error
 
     def _execute(self, root: Future) -> Any:
-        settings, tell = load_settings(), build_teller()
+        settings, tell, clock = load_settings(), build_teller(), steady_clock()
         logs = config_directory() / "logs"
         store = FileSystemStore(settings.artifacts_uri, trusted_from=system_clock())
         store.check_writable()
-        tracker = SqlTracker(settings.database_url, lease_seconds=settings.lease_seconds)
         resumption = self._resumption(root, settings.database_url)
+        tracker = SqlTracker(
+            settings.database_url,
+            lease_seconds=settings.lease_seconds,
+            clock=clock,
+            heartbeat_at=resumption.heartbeat_at if resumption else None,
+        )
         call = build_root_call(root, store)
         if resumption is not None:
             resumption.check_root(call)
@@ -114,7 +119,6 @@ class LocalRunner(Runner):
         info = _describe(root, runner=type(self).__name__, cache_namespace=namespace)
         if rerun is not None:
             info.environment["rerun_from"] = rerun.run_id
-        clock = steady_clock()
         kind, has_output = self._progress or settings.progress, partial(has_log, logs, root.id)
         with progress_display(kind, root, has_output) as progress:
             executor = RayExecutor(

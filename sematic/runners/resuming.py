@@ -19,6 +19,7 @@ from sematic.shipping import locate_function
 from sematic.states import RunState
 from sematic.tracking.abandoned import end_abandoned
 from sematic.tracking.history import read_history
+from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.queries import open_queries
 from sematic.tracking.rows import function_id, original_text
 
@@ -34,7 +35,9 @@ class Resumption:
         root_id: its root run.
         epoch: of the driver that is gone.
         driver: what the record says of that driver: host, process id, start time.
-        alive_until: its last sign of life, seconds since the epoch, UTC.
+        alive_until: its last sign of life by the clock of its events, seconds since the epoch, UTC.
+        heartbeat_at: the same by the clock of the record, 0 for none: whoever takes over does so
+            only if it has not shown another one since. ``None`` for whatever it has shown.
     """
 
     url: str
@@ -42,6 +45,7 @@ class Resumption:
     epoch: int
     driver: Mapping[str, Any]
     alive_until: float
+    heartbeat_at: float | None = None
 
     def end_leftovers(self) -> None:
         """End what the driver has left running: processes of functions, and its Ray."""
@@ -140,7 +144,14 @@ def find_resumption(url: str, run_id: str) -> Resumption:
             "recorded of it, so there is nothing to go on with. It counts as FAILED now; run the "
             "pipeline again."
         )
-    return Resumption(url, root_id, found.epoch, found.driver, found.alive_until)
+    return Resumption(
+        url,
+        root_id,
+        found.epoch,
+        found.driver,
+        alive_until=found.updated_at,
+        heartbeat_at=sign_to_compare(found.driver, found.heartbeat_at),
+    )
 
 
 def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:

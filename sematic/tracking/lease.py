@@ -1,9 +1,11 @@
 """SqlLease: a driver's right to drive, kept in the record by the database's own clock."""
 
+import time
 from contextlib import suppress
 from typing import Any
 
 from sematic.errors import FencedError, RecordError
+from sematic.ports import Clock
 from sematic.tracking.connections import connect, driver_error, errors_explained, is_sqlite
 from sematic.tracking.statements import build_statements
 
@@ -22,19 +24,23 @@ class SqlLease:
         root_id: the pipeline run.
         epoch: of the driver that has the lease.
         seconds: how long it lasts after each renewal.
+        clock: that of the driver's events: time limits are by it, and so is when they stood still.
     """
 
-    def __init__(self, url: str, root_id: str, *, epoch: int, seconds: float) -> None:
+    def __init__(
+        self, url: str, root_id: str, *, epoch: int, seconds: float, clock: Clock = time.time
+    ) -> None:
         self.seconds = seconds
         self._url = url
         self._root_id = root_id
         self._epoch = epoch
+        self._clock = clock
         self._statements = build_statements(sqlite=is_sqlite(url))
         self._connection: Any = None
 
     def renew(self) -> None:
         """Show a sign of life; see :meth:`sematic.ports.Lease.renew`."""
-        marks = (self.seconds, self._root_id, self._epoch)
+        marks = (self.seconds, self._clock(), self._root_id, self._epoch)
         if self._execute(self._statements.renew, marks).rowcount != 1:
             raise FencedError(
                 f"Pipeline run {self._root_id} was taken over by another driver. This one (epoch "

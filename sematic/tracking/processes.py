@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,27 @@ def describe_process(pid: int | None = None) -> dict[str, Any]:
 
 def start_time(pid: int) -> str | None:
     """When a process of this machine started, in an opaque form; ``None`` if there is none."""
+    fields = _read_stat(pid)
+    if fields is None:
+        return _ask_ps(pid, "lstart")
+    is_zombie = fields[0] == "Z"  # dead, but its parent has not asked how it ended
+    return None if is_zombie else fields[19]
+
+
+def _read_stat(pid: int) -> list[str] | None:
+    """What Linux tells of a process, from its state on; ``None`` where it tells nothing."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return _start_time_from_ps(pid)
+        return None
     # The name in brackets may hold spaces and brackets: fields are counted from behind it.
-    fields = stat.rpartition(b")")[2].split()
-    is_zombie = fields[0] == b"Z"  # dead, but its parent has not asked how it ended
-    return None if is_zombie else fields[19].decode()
+    return stat.rpartition(b")")[2].decode().split()
 
 
-def _start_time_from_ps(pid: int) -> str | None:
+def _ask_ps(pid: int, field: str) -> str | None:
     import subprocess  # macOS has no /proc
 
-    command = ["ps", "-o", "lstart=", "-p", str(pid)]
+    command = ["ps", "-o", f"{field}=", "-p", str(pid)]
     try:
         shown = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
@@ -64,6 +72,59 @@ def is_alive(process: dict[str, Any]) -> bool | None:
     if started is None and _is_hidden(process["pid"]):
         return None
     return started is not None and started == process.get("started")
+
+
+def has_let_go(process: dict[str, Any]) -> bool:
+    """Whether a described process, which is alive, does not go on with what it is described for.
+
+    It is stopped (SIGSTOP), or has closed its :class:`Mark`. One that executes C code and listens
+    to nobody, or waits for a disk, has not let go.
+    """
+    pid, mark = process["pid"], process.get("mark")
+    fields = _read_stat(pid)
+    state = _ask_ps(pid, "state") if fields is None else fields[0]
+    if state is not None and state.startswith("T"):
+        return True
+    try:
+        return mark is not None and not _has_open(pid, mark)
+    except PermissionError:  # it is somebody else's
+        return False
+
+
+def _has_open(pid: int, mark: str) -> bool:
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if file.readlink().name.startswith(f"memfd:{mark} "):
+                return True
+    return False
+
+
+class Mark:
+    """An empty file without a place, open as long as this process is about something.
+
+    A process may live on when it is not about that any more: a notebook's, a server's. Others find
+    the file in /proc; the children of this process have ids of their own, whatever they inherit.
+
+    Args:
+        name: short, and no other mark's.
+
+    Attributes:
+        name: ``None`` where there are no such files, as on macOS.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name: str | None = None
+        self._file: int | None = None
+        if hasattr(os, "memfd_create"):
+            with suppress(OSError):  # too many files are open
+                self._file = os.memfd_create(name)
+                self.name = name
+
+    def close(self) -> None:
+        """This process is not about it any more."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
 
 
 def was_here(process: dict[str, Any]) -> bool:

@@ -52,6 +52,7 @@ class RowBatch:
 
     Attributes:
         status: ``(status, reason, at)`` of the pipeline run where it changed.
+        at: when the last of its events happened, by the driver's clock; ``None`` for no events.
     """
 
     root_id: str
@@ -67,6 +68,7 @@ class RowBatch:
     functions: list[Row] = field(default_factory=list)
     artifacts: list[Row] = field(default_factory=list)
     status: Row | None = None
+    at: float | None = None
 
     @property
     def size(self) -> int:
@@ -109,6 +111,7 @@ class RowBuilder:
         rows = RowBatch(batch.root_id, batch.epoch, batch.first_seq)
         for seq, event in enumerate(batch.events, batch.first_seq):
             rows.events.append(_event_row(batch, seq, event))
+            rows.at = event.at
             self._add_artifacts(rows, _event_artifacts(event), event.at)
             self._add_constants(rows, _output_constants(event))
         self._add_runs(rows, batch)

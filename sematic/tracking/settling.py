@@ -15,6 +15,7 @@ from sematic.ports import Batch, PipelineRunInfo
 from sematic.settlement import Settlement, cancel_lost, fail_broken, fail_lost
 from sematic.tracking.abandoned import end_abandoned
 from sematic.tracking.history import read_events, read_recorded_functions
+from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.patience import Patience
 from sematic.tracking.queries import open_queries
 from sematic.tracking.reading import reading
@@ -64,11 +65,12 @@ def cancel_pipeline_run(
                 lambda history, at: cancel_lost(
                     root_id, history, reason=reason, lost_because=lost_because, at=at
                 ),
+                heartbeat_at=sign_to_compare(row.driver, row.heartbeat_at),
                 prepare=lambda: end_abandoned(
                     root_id, row.driver, remove_sessions=remove_sessions, warn=warn
                 ),
             )
-        except FencedError:  # somebody else was faster: if it is to go on, they are told
+        except FencedError:  # somebody drives it after all: if it is to go on, they are told
             _wish(url, root_id, reason)
     elif row.cancel_reason is None:
         _wish(url, root_id, reason)
@@ -93,7 +95,7 @@ def settle_lost(
         warn: told one sentence where processes are left; must not raise.
 
     Raises:
-        FencedError: somebody else has taken it over since.
+        FencedError: somebody else has taken it over since, or its driver lives after all.
         RecordError: the record cannot be read or written.
     """
     if row.lost_because is not None:
@@ -102,6 +104,7 @@ def settle_lost(
             url,
             row,
             lambda history, at: fail_lost(row.root_id, history, lost_because=lost_because, at=at),
+            heartbeat_at=sign_to_compare(row.driver, row.heartbeat_at),
             prepare=lambda: end_abandoned(
                 row.root_id, row.driver, remove_sessions=remove_sessions, warn=warn
             ),
@@ -146,6 +149,7 @@ def _settle(
     row: PipelineRunRow,
     decide: Callable[[list[Event], float], Settlement],
     *,
+    heartbeat_at: float | None = None,
     prepare: Callable[[], None] = lambda: None,
     patience: Patience | None = None,
 ) -> None:
@@ -154,8 +158,13 @@ def _settle(
     ``prepare`` is called in between: what is to be over before anybody is told of the end.
     """
     root_id = row.root_id
-    with closing(SqlTracker(url, patience=patience)) as tracker:
-        epoch = tracker.begin(_info(row), after_epoch=row.epoch)
+    with closing(SqlTracker(url, patience=patience, heartbeat_at=heartbeat_at)) as tracker:
+        try:
+            epoch = tracker.begin(_info(row), after_epoch=row.epoch)
+        except FencedError:
+            if open_queries(url).pipeline_run(root_id).status.is_terminal:
+                return  # all is said
+            raise
         prepare()
         function_of = read_recorded_functions(url, root_id)
         with reading(url) as ask:

@@ -1,18 +1,19 @@
 """SqlTracker: the record of pipeline runs in SQLite or PostgreSQL."""
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
-from sematic.ports import Batch, PipelineRunInfo
+from sematic.ports import Batch, Clock, PipelineRunInfo
 from sematic.tracking.ballast import Ballast
 from sematic.tracking.connections import HEAD, is_sqlite, sqlite_path
 from sematic.tracking.faults import LockedError
 from sematic.tracking.lease import SqlLease
 from sematic.tracking.patience import Patience
-from sematic.tracking.processes import describe_process
+from sematic.tracking.processes import Mark, describe_process
 from sematic.tracking.rows import RowBatch, RowBuilder
 from sematic.tracking.writer import SqlWriter
 
@@ -39,10 +40,20 @@ class SqlTracker:
         url: of the database.
         lease_seconds: how long the driver counts as alive after each sign of life.
         patience: how a record that cannot be used for a while is waited for.
+        clock: that of the events.
+        heartbeat_at: the last sign of life that was seen of the driver that is to be taken over
+            from, by the clock of the record, 0 for none: :meth:`begin` raises FencedError if it has
+            shown another one since. ``None`` for whatever it has shown.
     """
 
     def __init__(
-        self, url: str, *, lease_seconds: float = 30.0, patience: Patience | None = None
+        self,
+        url: str,
+        *,
+        lease_seconds: float = 30.0,
+        patience: Patience | None = None,
+        clock: Clock = time.time,
+        heartbeat_at: float | None = None,
     ) -> None:
         self._url = url
         self._lease_seconds = lease_seconds
@@ -52,6 +63,9 @@ class SqlTracker:
         self._reader: SqlWriter | None = None
         self._reader_lock = threading.Lock()
         self._patience = patience or Patience()
+        self._clock = clock
+        self._heartbeat_at = heartbeat_at
+        self._mark: Mark | None = None
 
     def build_writer(self) -> SqlWriter:
         """A writer of its own connection, for another thread or process."""
@@ -59,6 +73,9 @@ class SqlTracker:
 
     def begin(self, info: PipelineRunInfo, *, after_epoch: int = 0) -> int:
         """Record a pipeline run, or take it over; see :meth:`sematic.ports.Tracker.begin`."""
+        if self._mark is not None:
+            self._mark.close()
+        self._mark = Mark(f"sematic-{info.root_id[:64]}-{after_epoch + 1}")
         # Whoever has locked it will be ready some day; all else is better told at once.
         epoch = self._patience.insist(lambda: self._begin(info, after_epoch), on=LockedError)
         if is_sqlite(self._url):
@@ -72,8 +89,9 @@ class SqlTracker:
             Database(self._url).prepare()
         epoch = self._own.begin(
             info,
-            describe_process(),
+            {**describe_process(), "mark": self._mark and self._mark.name},
             after_epoch=after_epoch,
+            heartbeat_at=self._heartbeat_at,
             lease_seconds=self._lease_seconds,
         )
         if after_epoch:  # from here on nobody else adds to it
@@ -82,7 +100,9 @@ class SqlTracker:
 
     def open_lease(self, root_id: str, epoch: int) -> SqlLease:
         """The lease of a driver, from when :meth:`begin` returned its epoch."""
-        return SqlLease(self._url, root_id, epoch=epoch, seconds=self._lease_seconds)
+        return SqlLease(
+            self._url, root_id, epoch=epoch, seconds=self._lease_seconds, clock=self._clock
+        )
 
     def request_cancel(self, root_id: str, reason: str) -> None:
         """Let whoever drives a pipeline run know that it is to be cancelled.
@@ -130,7 +150,9 @@ class SqlTracker:
         self._writer = writer
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and let others see that nobody drives from here any more."""
+        if self._mark is not None:
+            self._mark.close()
         self._writer.close()
         self._own.close()
         with self._reader_lock:

@@ -53,14 +53,15 @@ class Statements:
 
     Attributes:
         begin: PIPELINE_COLUMNS; nothing happens if the pipeline run exists.
-        take_over: driver, lease_seconds, now, root_id, epoch: the next epoch of a pipeline run.
-        renew: lease_seconds, root_id, epoch.
+        take_over: driver, lease_seconds, root_id, epoch, heartbeat_at or None: the next epoch of a
+            pipeline run that has not ended, and that nobody has shown a sign of life of since.
+        renew: lease_seconds, at, root_id, epoch.
         request_cancel: reason, root_id; the first wish stays.
         read_wish: root_id; selects the reason, if there is a wish.
-        advance: end, now, root_id, epoch, first_seq.
+        advance: end, at, root_id, epoch, first_seq.
         status: status, reason, ended_at, root_id, status again; no row where it may not follow.
         environment: environment, root_id.
-        position: root_id; selects epoch and next_seq.
+        position: root_id; selects epoch, next_seq and status.
         find_outputs: cache keys (JSON for SQLite, else a list), state; selects the key, the run and
             the columns of an ArtifactRef.
         count_runs: root_id.
@@ -115,11 +116,15 @@ def build_statements(*, sqlite: bool) -> Statements:
         ),
         "take_over": (
             "UPDATE pipeline_runs SET epoch = epoch + 1, next_seq = 0, driver = ?, "
-            f"lease_seconds = ?, updated_at = ?, heartbeat_at = {now} "
-            "WHERE root_id = ? AND epoch = ?"
+            f"lease_seconds = ?, heartbeat_at = {now} WHERE root_id = ? AND epoch = ? "
+            f"AND status IN ({_unended()}) "
+            # In records of older versions there may be none: that is 0, for those who look too.
+            "AND COALESCE(heartbeat_at, 0) = COALESCE(?, heartbeat_at, 0)"
         ),
         "renew": (
-            f"UPDATE pipeline_runs SET heartbeat_at = {now}, lease_seconds = ? "
+            f"UPDATE pipeline_runs SET heartbeat_at = {now}, lease_seconds = ?, "
+            # Until it has recorded something, the time of the driver before it is what counts.
+            "updated_at = CASE WHEN next_seq > 0 THEN ? ELSE updated_at END "
             "WHERE root_id = ? AND epoch = ?"
         ),
         "request_cancel": (
@@ -131,15 +136,15 @@ def build_statements(*, sqlite: bool) -> Statements:
             "WHERE root_id = ? AND cancel_requested_at IS NOT NULL"
         ),
         "advance": (
-            "UPDATE pipeline_runs SET next_seq = ?, updated_at = ? "
-            "WHERE root_id = ? AND epoch = ? AND next_seq = ?"
+            "UPDATE pipeline_runs SET next_seq = ?, updated_at = COALESCE(?, updated_at), "
+            f"heartbeat_at = {now} WHERE root_id = ? AND epoch = ? AND next_seq = ?"
         ),
         "status": (
             "UPDATE pipeline_runs SET status = ?, reason = ?, ended_at = ? "
             f"WHERE root_id = ? AND status || '>' || ? IN ({_status_moves()})"
         ),
         "environment": "UPDATE pipeline_runs SET environment = ? WHERE root_id = ?",
-        "position": "SELECT epoch, next_seq FROM pipeline_runs WHERE root_id = ?",
+        "position": "SELECT epoch, next_seq, status FROM pipeline_runs WHERE root_id = ?",
         "find_outputs": (
             "SELECT r.cache_key, COALESCE(MIN(r.original_run_id), MIN(r.id)), "
             "a.id, a.codec, a.type, a.size, a.payload, a.summary "
@@ -160,6 +165,10 @@ def build_statements(*, sqlite: bool) -> Statements:
     }
     mark = "?" if sqlite else "%s"
     return Statements(**{name: text.replace("?", mark) for name, text in texts.items()})
+
+
+def _unended() -> str:
+    return ", ".join(f"'{status.value}'" for status in PipelineRunStatus if not status.is_terminal)
 
 
 def _status_moves() -> str:

@@ -22,8 +22,9 @@ class PipelineRunRow:
         status: as recorded.
         driver: host, process id and start time of the process that drives it.
         epoch: of that driver; each one that takes a pipeline run over has the next.
-        updated_at: when anything of it was recorded last.
-        alive_until: the last sign of life of its driver.
+        updated_at: the last sign of life of its driver by the clock that the times of its events
+            are of; the machine of the record may have another one.
+        alive_until: the same by the clock of the record.
         lost_because: why the driver counts as lost, in a sentence.
     """
 
@@ -56,7 +57,7 @@ class PipelineRunRow:
     @property
     def alive_until(self) -> float:
         """When its driver gave its last sign of life."""
-        return max(self.updated_at, self.heartbeat_at or 0.0)
+        return self.heartbeat_at or self.updated_at
 
     @property
     def shown_status(self) -> str:

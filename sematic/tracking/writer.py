@@ -61,12 +61,14 @@ class SqlWriter:
         driver: dict[str, Any],
         *,
         after_epoch: int = 0,
+        heartbeat_at: float | None = None,
         lease_seconds: float = 30.0,
     ) -> int:
         """Record a pipeline run, or take it over; returns the new epoch.
 
         Raises:
-            FencedError: the newest epoch is not ``after_epoch``.
+            FencedError: the newest epoch is not ``after_epoch``, the last sign of life another than
+                ``heartbeat_at``, or it has ended.
             RecordError: the database cannot be written.
         """
         row = {
@@ -82,15 +84,25 @@ class SqlWriter:
         row = {k: storable_text(v) if isinstance(v, str) else v for k, v in row.items()}
         with self._transaction() as cursor:
             if after_epoch:
-                marks = (row["driver"], lease_seconds, row["updated_at"], info.root_id, after_epoch)
+                marks = (row["driver"], lease_seconds, info.root_id, after_epoch, heartbeat_at)
                 cursor.execute(self._statements.take_over, marks)
             else:
                 cursor.execute(self._statements.begin, [row[name] for name in PIPELINE_COLUMNS])
             if cursor.rowcount != 1:
-                raise FencedError(
-                    f"Pipeline run {info.root_id} is driven by somebody else, who was faster."
-                )
+                raise FencedError(self._why_not(cursor, info.root_id, after_epoch))
         return after_epoch + 1
+
+    def _why_not(self, cursor: Any, root_id: str, after_epoch: int) -> str:
+        """Why a pipeline run could not be begun or taken over."""
+        cursor.execute(self._statements.position, (root_id,))
+        epoch, _, status = cursor.fetchone() or (0, 0, None)
+        if status in _TERMINAL:
+            return f"Pipeline run {root_id} has ended meanwhile: {status}."
+        if epoch == after_epoch:
+            return (
+                f"Pipeline run {root_id} was not taken over: its driver shows signs of life again."
+            )
+        return f"Pipeline run {root_id} is driven by somebody else, who was faster."
 
     def request_cancel(self, root_id: str, reason: str) -> None:
         """Let the driver of a pipeline run know that it is to be cancelled.
@@ -262,7 +274,7 @@ class SqlWriter:
     def _advance(self, cursor: Any, rows: RowBatch) -> bool:
         """Take a batch's sequence numbers. False where the same batch has taken them before."""
         end = rows.first_seq + len(rows.events)
-        marks = (end, time.time(), rows.root_id, rows.epoch, rows.first_seq)
+        marks = (end, rows.at, rows.root_id, rows.epoch, rows.first_seq)
         cursor.execute(self._statements.advance, marks)
         if cursor.rowcount == 1:
             return True
@@ -270,7 +282,7 @@ class SqlWriter:
         found = cursor.fetchone()
         if found is None:
             raise RecordError(f"Pipeline run {rows.root_id} is not in the record any more.")
-        epoch, next_seq = found
+        epoch, next_seq, _ = found
         if epoch != rows.epoch:
             raise FencedError(
                 f"Pipeline run {rows.root_id} was taken over by another driver (epoch {epoch}; "

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from sematic.errors import FencedError, RecordError, RecordUnavailableError
+from sematic.events import TimePassed
+from sematic.ports import Batch
 from sematic.tracking.connections import connect
 from sematic.tracking.lease import SqlLease
 from sematic.tracking.sql_tracker import SqlTracker
@@ -98,6 +100,83 @@ def test_who_was_taken_over_is_fenced(record: Record) -> None:
     assert record.row()[2] == 3.0
     lease.close()
     other.close()
+
+
+def take_over(record: Record, *, seen: float | None) -> int:
+    """The next epoch, for somebody who has seen a sign of life of the driver before."""
+    other = SqlTracker(record.url, lease_seconds=3, heartbeat_at=seen)
+    try:
+        return other.begin(info(), after_epoch=record.epoch)
+    finally:
+        other.close()
+
+
+def test_who_shows_no_other_sign_of_life_is_taken_over(record: Record) -> None:
+    record.lease.renew()
+    assert take_over(record, seen=record.row()[1]) == record.epoch + 1
+
+
+def test_a_driver_that_never_showed_one_is_taken_over(record: Record) -> None:
+    """As those of older versions."""
+    execute(record.url, "UPDATE pipeline_runs SET heartbeat_at = NULL")
+    assert take_over(record, seen=0.0) == record.epoch + 1
+
+
+@pytest.mark.parametrize("how", ["renewed", "recorded", "for the first time"])
+def test_who_shows_a_sign_of_life_is_not_taken_over(record: Record, how: str) -> None:
+    """Somebody saw it silent, and then waited for the same lock."""
+    seen = record.row()[1]
+    if how == "for the first time":
+        seen = 0.0
+    time.sleep(0.02)
+    if how == "recorded":
+        record.tracker.record(Batch(ROOT, record.epoch, 0, (TimePassed(5.0),), ()))
+    else:
+        record.lease.renew()
+    before = record.row()
+    with pytest.raises(FencedError, match="shows signs of life again"):
+        take_over(record, seen=seen)
+    assert record.row() == before
+    record.lease.renew()
+
+
+@pytest.mark.parametrize("status", ["COMPLETE", "FAILED", "CANCELED"])
+@pytest.mark.parametrize("looked", [True, False])
+def test_what_has_ended_is_not_taken_over(record: Record, status: str, looked: bool) -> None:
+    execute(record.url, f"UPDATE pipeline_runs SET status = '{status}'")
+    before = record.row()
+    with pytest.raises(FencedError, match=f"has ended meanwhile: {status}"):
+        take_over(record, seen=before[1] if looked else None)
+    assert record.row() == before
+
+
+def test_a_sign_of_life_is_by_the_drivers_clock_too(record: Record) -> None:
+    """From when it has recorded something: before, that of the driver before it is what counts."""
+
+    def drivers_time() -> float:
+        return float(ask(record.url, "SELECT updated_at FROM pipeline_runs"))
+
+    clock = iter([7.0, 9.0])
+    lease = SqlLease(record.url, ROOT, epoch=record.epoch, seconds=3.0, clock=lambda: next(clock))
+    began = drivers_time()
+    lease.renew()
+    assert drivers_time() == began
+    record.tracker.record(Batch(ROOT, record.epoch, 0, (TimePassed(5.0), TimePassed(6.0)), ()))
+    assert drivers_time() == 6.0
+    lease.renew()
+    assert drivers_time() == 9.0
+    lease.close()
+    take_over(record, seen=record.row()[1])
+    assert drivers_time() == 9.0
+
+
+def ask(url: str, query: str) -> Any:
+    """The one value that a query selects."""
+    connection = connect(url)
+    try:
+        return connection.execute(query).fetchone()[0]
+    finally:
+        connection.close()
 
 
 def test_there_is_no_wish_at_first(record: Record) -> None:

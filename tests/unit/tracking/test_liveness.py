@@ -1,13 +1,17 @@
 """Whether anybody drives a pipeline run: by its process here, by its lease elsewhere."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from sematic.tracking.liveness import why_lost
+from sematic.tracking.liveness import sign_to_compare, why_lost
 from sematic.tracking.processes import describe_process
 
 
@@ -51,11 +55,76 @@ def test_a_lease_that_has_run_out_is_enough() -> None:
     assert judge(CONTAINER, ago=31.0) is not None
 
 
-def test_a_process_that_lives_but_does_nothing_is_lost() -> None:
-    """It was stopped, or hangs: whoever takes over fences it."""
-    sentence = judge(HERE, ago=31.0)
-    assert sentence is not None
-    assert sentence.startswith(f"process {os.getpid()} on ")
+@pytest.mark.parametrize("ago", [31.0, 100_000.0])
+def test_a_process_of_this_machine_that_lives_drives_though_it_is_silent(ago: float) -> None:
+    """It executes C code, waits for a locked record, or the machine has slept."""
+    assert judge(HERE, ago=ago) is None
+
+
+def test_a_process_of_this_machine_that_is_stopped_is_lost_after_its_lease() -> None:
+    """Whoever takes over fences it."""
+    with driver_process() as (child, described):
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+        assert judge(described, ago=29.0) is None
+        sentence = judge(described, ago=31.0)
+        assert sentence is not None
+        assert sentence.startswith(f"process {child.pid} on ")
+        child.send_signal(signal.SIGCONT)
+        os.waitid(os.P_PID, child.pid, os.WCONTINUED)
+        assert judge(described, ago=31.0) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no marks elsewhere")
+def test_a_process_that_lives_on_after_it_drove_is_lost_after_the_lease() -> None:
+    """A notebook's whose driver had to give up: its record was away for too long."""
+    with driver_process() as (child, described):
+        assert described["mark"] is not None
+        assert judge(described, ago=31.0) is None
+        assert child.stdin is not None
+        print(file=child.stdin, flush=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "let go\n"
+        assert judge(described, ago=29.0) is None
+        assert judge(described, ago=31.0) is not None
+
+
+@contextmanager
+def driver_process() -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A process with a mark, which it closes when it is sent a line."""
+    program = """if True:
+        import json
+        from sematic.tracking.processes import Mark, describe_process
+
+        mark = Mark("a-mark")
+        print(json.dumps({**describe_process(), "mark": mark.name}), flush=True)
+        input()
+        mark.close()
+        print("let go", flush=True)
+        input()
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        yield child, json.loads(child.stdout.readline())
+    finally:
+        child.kill()
+        child.communicate()
+
+
+@pytest.mark.parametrize("driver", [HERE, ELSEWHERE, CONTAINER])
+def test_who_may_live_after_all_is_not_taken_over_once_it_gives_a_sign(
+    driver: dict[str, Any],
+) -> None:
+    assert sign_to_compare(driver, 5.0) == 5.0
+    assert sign_to_compare(driver, None) == 0.0
+
+
+def test_a_process_that_is_gone_gives_no_signs() -> None:
+    """Its tracker actor may record a last batch, which looks like one."""
+    assert sign_to_compare(dead(), 5.0) is None
 
 
 def test_records_of_older_versions_have_no_lease() -> None:

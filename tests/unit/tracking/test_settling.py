@@ -19,7 +19,8 @@ from sematic.tracking.views import PipelineRunRow
 from tests.builders import ROOT, artifact, call, expanded, list_of, succeeded
 from tests.recorded import RecordedPipeline, execute, replay
 
-SILENT = "UPDATE pipeline_runs SET heartbeat_at = heartbeat_at - 1000"
+ELSEWHERE = """driver = REPLACE(driver, '"pid":', '"host": "elsewhere", "pid":')"""
+SILENT = f"UPDATE pipeline_runs SET heartbeat_at = heartbeat_at - 1000, {ELSEWHERE}"
 CALLS = [call("a"), call("b", standalone=True), call("c", needs=["a"])]
 EVENTS = (PipelineStarted(1.0, call(ROOT)), expanded(ROOT, CALLS, list_of("b", "c"), at=2.0))
 OUTPUT = OutputEvaluated(4.0, ROOT, artifact("all"))
@@ -43,7 +44,7 @@ def pipeline(url: str) -> Iterator[RecordedPipeline]:
 
 @pytest.fixture
 def lost(url: str, pipeline: RecordedPipeline) -> RecordedPipeline:
-    """One that shows no sign of life any more, though its process may come back."""
+    """One of another machine that shows no sign of life any more, though it may come back."""
     execute(url, SILENT)
     return pipeline
 
