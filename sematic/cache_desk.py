@@ -10,6 +10,7 @@ from sematic.calls import ArtifactRef
 from sematic.function import NO_SOURCE, Function
 
 _NAMELESS = "__main__."
+_NO_SOURCE_HASH = hashlib.sha1(NO_SOURCE.encode()).hexdigest()
 
 
 def cache_key(
@@ -30,7 +31,7 @@ def cache_key(
     if version is not None:
         parts.append(version)
     if function.path.startswith(_NAMELESS):
-        if function.source == NO_SOURCE:
+        if function.source_hash == _NO_SOURCE_HASH:
             return None
         parts.append({"source": function.source_hash})
     return f"{hashlib.sha1(json.dumps(parts).encode()).hexdigest()}_{namespace}"

@@ -48,6 +48,7 @@ from sematic.ports import (
     Tracker,
 )
 from sematic.recording import Recording
+from sematic.replay import replay
 from sematic.results import take_result
 from sematic.started_calls import StartedCalls
 from sematic.state_machine import PipelineState
@@ -104,6 +105,7 @@ class Engine:
         self._recording: Recording | None = None
         self._heartbeat: Heartbeat | None = None
         self._leftovers = Leftovers("", self._events.put, warn=warn)
+        self._missing: list[Change] = []
         self._end: EndPipeline | None = None
         self._error: BaseException | None = None
         self._aborted: PipelineAborted | None = None
@@ -153,15 +155,13 @@ class Engine:
             As :meth:`run`; FencedError also where somebody else was faster to take it over.
         """
 
-        def replay() -> Event:
+        def begin() -> Event:
             history.end_leftovers()
-            for event in history.read():
-                for change in self._state.handle(event):
-                    if isinstance(change, _CHANGES):
-                        self._tell(change)
+            self._end, self._missing, _ = replay(self._state, history.read(), tell=self._tell)
+            self._state.take_code(history.find_function)
             return history.driver_changed(self._clock())
 
-        return self._drive(info, after_epoch=after_epoch, first=replay)
+        return self._drive(info, after_epoch=after_epoch, first=begin)
 
     def _drive(self, info: PipelineRunInfo, *, after_epoch: int, first: Callable[[], Event]) -> Any:
         since = lease_clock()
@@ -178,6 +178,8 @@ class Engine:
         tracker, root_id = self._tracker, info.root_id
         self._recording = Recording(tracker, root_id, epoch=epoch, on_error=self._events.put)
         self._leftovers = Leftovers(root_id, self._events.put, warn=self._warn)
+        if self._state.ended:  # by what was recorded before: only the end itself was not
+            self._recording.append(event, self._missing)
         self._events.put(event)
         if self._heartbeat is not None:
             self._heartbeat.listen(self.request_cancel, self._events.put, on_wake=self._events.wake)

@@ -1,11 +1,13 @@
 """What the state machine knows of each run of a pipeline run. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from sematic.cache_desk import cache_key
 from sematic.calls import ArtifactRef, Call, ErrorRecord, Input, OutputOf, dependencies
 from sematic.events import Instruction, RunCreated, RunMoved, Seed
+from sematic.function import Function
 from sematic.ready_calls import ReadyCalls
 from sematic.states import RunState, check_transition
 from sematic.time_limits import TimeLimits
@@ -126,6 +128,42 @@ class KnownRuns(dict[str, KnownRun]):
                 **details,
             )
         )
+
+    def take_code(
+        self, function_of: Callable[[str], Function[..., Any]], *, cache_namespace: str | None
+    ) -> None:
+        """Give the calls that are not over their functions as they are now, where that is needed.
+
+        What is over was decided by the functions as they were. What still executes does so by
+        those of now, and shares its output under the key that belongs to them.
+
+        Args:
+            function_of: finds the function at an importable path; asked once for each.
+            cache_namespace: of the pipeline run.
+
+        Raises:
+            ImportError: a function is not where it was.
+        """
+        found: dict[str, Function[..., Any]] = {}
+        for run in self.values():
+            if not self._needs_code(run):
+                continue
+            path = run.call.function.path
+            function = found[path] = found.get(path) or function_of(path)
+            run.call = replace(run.call, function=function)
+            if run.cache_key is not None and run.inputs is not None and cache_namespace is not None:
+                version = run.call.options.cache_version
+                key = cache_key(function, run.inputs, cache_namespace, version)
+                run.cache_key = key or run.cache_key
+
+    def _needs_code(self, run: KnownRun) -> bool:
+        """Whether the function of a run executes again, or casts what its output is made of."""
+        if run.state is None or run.state.is_terminal:
+            return False
+        if not isinstance(run.expansion, OutputOf):
+            return True
+        nested = self[run.expansion.run_id].call
+        return nested.output_descriptor != run.call.output_descriptor
 
     def in_state(self, state: RunState) -> list[KnownRun]:
         """The runs that are in a state. Looks at all of them."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sematic.calls import ArtifactRef
 from sematic.events import Change, DriverChanged, Event, StartCall, StopCall
+from sematic.function import Function
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch, UTC."""
@@ -66,6 +67,13 @@ class History(Protocol):
 
     def read(self) -> Iterable[Event]:
         """Everything recorded so far, in order."""
+
+    def find_function(self, path: str) -> Function[..., Any]:
+        """The function at an importable path, as it is now.
+
+        Raises:
+            ImportError: there is none any more.
+        """
 
     def driver_changed(self, at: float) -> DriverChanged:
         """The event that its new driver begins with."""

@@ -1,5 +1,7 @@
 """Functions as the record knows them: for readers that do not have, or must not load, the code."""
 
+import builtins
+import functools
 from typing import Any
 
 from sematic.function import Function
@@ -13,16 +15,27 @@ class RecordedFunction(Function[..., Any]):
 
     Args:
         path: importable path.
-        source: its source code as it was, which makes its ``source_hash``.
+        source: its source code as it was, which makes its ``source_hash`` unless that is given.
+        source_hash: 40 hex digits.
         output_descriptor: the type of its output; empty where no call of it has an output yet,
             so that there is nothing to compare it with.
     """
 
-    def __init__(self, path: str, *, source: str = "", output_descriptor: str = "") -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        source: str = "",
+        source_hash: str | None = None,
+        output_descriptor: str = "",
+    ) -> None:
         module, _, name = path.rpartition(".")
         self.__module__, self.__name__, self.__qualname__ = module, name, name
         self._path = path
+        self.__doc__ = None
         self.source = source
+        if source_hash is not None:
+            self.source_hash = source_hash
         self.output_descriptor = output_descriptor
         self.options = CallOptions(name=name)
 
@@ -30,6 +43,25 @@ class RecordedFunction(Function[..., Any]):
     def path(self) -> str:
         """The path that was recorded, whatever this process calls its main module."""
         return self._path
+
+    def of_call(self, source_hash: str | None, output_descriptor: str | None) -> "RecordedFunction":
+        """The function as it was when a call of it was made: several may have the same path.
+
+        Args:
+            source_hash: ``None`` where it is not recorded, as in older records.
+            output_descriptor: the same.
+        """
+        source = self.source if source_hash in (None, self.source_hash) else ""
+        return RecordedFunction(
+            self._path,
+            source=source,
+            source_hash=source_hash,
+            output_descriptor=output_descriptor or self.output_descriptor,
+        )
+
+    def missing(self) -> ImportError:
+        """What to raise where it must execute, and is not to be found."""
+        return ImportError(f"Unable to find function {self.path}: did it change location?")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: there is no code.
@@ -48,17 +80,24 @@ class RecordedFunction(Function[..., Any]):
         return self()
 
     def __reduce__(self) -> Any:
-        return _restore, (self._path, self.source, self.output_descriptor)
+        parts = (self._path, self.source, self.source_hash, self.output_descriptor)
+        return _restore, parts
 
 
-def _restore(path: str, source: str, output_descriptor: str) -> RecordedFunction:
-    return RecordedFunction(path, source=source, output_descriptor=output_descriptor)
+def _restore(path: str, source: str, source_hash: str, output_descriptor: str) -> RecordedFunction:
+    known = {"source_hash": source_hash, "output_descriptor": output_descriptor}
+    return RecordedFunction(path, source=source, **known)
 
 
+@functools.cache
 def recorded_class(path: str) -> type[BaseException]:
     """A class that stands for the exception at an importable path; nothing is imported.
 
-    Retry settings compare exceptions by their paths, so it matches what the real one would.
+    Retry settings compare exceptions by their paths, so it matches what the real one would. Those
+    of Python itself are always at hand.
     """
     module, _, name = path.rpartition(".")
+    known = getattr(builtins, name, None) if module == "builtins" else None
+    if isinstance(known, type) and issubclass(known, BaseException):
+        return known
     return type(name, (BaseException,), {"__module__": module})

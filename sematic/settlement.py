@@ -15,6 +15,7 @@ from sematic.events import (
     RunCreated,
     RunMoved,
 )
+from sematic.replay import replay
 from sematic.state_machine import PipelineState
 from sematic.states import PipelineRunStatus
 
@@ -26,7 +27,7 @@ _ANCESTORS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What is to be recorded so that a pipeline run has ended; nothing where it has already."""
+    """What is to be recorded so that a pipeline run has ended."""
 
     events: tuple[Event, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -74,16 +75,14 @@ def _settle(
     verdict: CancelRequested | PipelineAborted,
     error: ErrorRecord,
 ) -> Settlement:
-    state, latest = PipelineState(), None
-    for event in history:
-        state.handle(event)
-        latest = event
-    if state.ended:
-        return Settlement()
-    if latest is None:  # its driver did not even come to record that it began
+    state = PipelineState()
+    replayed = replay(state, history)
+    if replayed.latest is None:  # its driver did not even come to record that it began
         return Settlement((verdict,), (_end_of_nothing(root_id, verdict),))
     # Clocks of two machines may differ: nothing happens before what has happened.
-    verdict = replace(verdict, at=max(verdict.at, latest.at))
+    verdict = replace(verdict, at=max(verdict.at, replayed.latest.at))
+    if state.ended:  # all but that is recorded: it was decided before
+        return Settlement((verdict,), tuple(map(_without_cache_key, replayed.missing)))
     events: list[Event] = [verdict]
     instructions = state.handle(verdict)
     for stop in state.active_calls():

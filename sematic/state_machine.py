@@ -108,6 +108,11 @@ class PipelineState:
         """The function of a run."""
         return self._runs[run_id].call.function
 
+    def take_code(self, function_of: Callable[[str], Function[..., Any]]) -> None:
+        """Replay is over: from here on what still executes does so by the code as it is now."""
+        if self._ending.verdict is None:
+            self._runs.take_code(function_of, cache_namespace=self._cache_namespace)
+
     def _pipeline_started(self, event: PipelineStarted) -> None:
         check_transition(event.call.run_id, self.state_of(event.call.run_id), RunState.CREATED)
         self._root_id = event.call.run_id
@@ -328,7 +333,9 @@ class PipelineState:
 
     def _expand(self, run: KnownRun, expanded: Expanded, at: float, *, times: Times) -> None:
         output = expanded.output
-        run.expansion, run.inputs = output, None
+        run.expansion = output
+        if run.cache_key is None:  # else a resumed driver may need them, for the key of its code
+            run.inputs = None
         nested = output.run_id if isinstance(output, OutputOf) else None
         self._runs.move(run, RunState.RAN, at, nested_run_id=nested, times=times)
         if self._ending.verdict is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from sematic.calls import Call
 from sematic.errors import InvalidOptionError, NotFoundError
 from sematic.events import DriverChanged, Event
+from sematic.function import Function
 from sematic.future import Future
 from sematic.ports import ArtifactStore
 from sematic.processes import working_directory
@@ -18,7 +19,7 @@ from sematic.runners.telling import build_teller
 from sematic.shipping import locate_function
 from sematic.states import RunState
 from sematic.tracking.abandoned import end_abandoned
-from sematic.tracking.history import read_history
+from sematic.tracking.history import read_history, read_recorded_functions
 from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.queries import open_queries
 from sematic.tracking.rows import function_id, original_text
@@ -57,12 +58,26 @@ class Resumption:
         )
 
     def read(self) -> Iterable[Event]:
-        """Everything recorded so far, in order.
+        """Everything recorded so far, in order, with the functions as they were.
 
         Raises:
-            ImportError: a function is not where it was.
+            InvalidOptionError: the pipeline run has ended meanwhile.
         """
-        return read_history(self.url, self.root_id, function_of=locate_function)
+        status = open_queries(self.url).pipeline_run(self.root_id).status
+        if status.is_terminal:
+            raise InvalidOptionError(
+                f"Cannot resume pipeline run {self.root_id}: it has ended {status.value} meanwhile."
+            )
+        function_of = read_recorded_functions(self.url, self.root_id)
+        return read_history(self.url, self.root_id, function_of=function_of)
+
+    def find_function(self, path: str) -> Function[..., Any]:
+        """The function at an importable path, as it is now.
+
+        Raises:
+            ImportError: there is none any more.
+        """
+        return locate_function(path)
 
     def driver_changed(self, at: float) -> DriverChanged:
         """The event that the new driver begins with."""

@@ -54,9 +54,11 @@ class EventReader:
 
     Args:
         artifacts: every artifact that the events name, by id.
-        function_of: finds the functions; asked once for each.
+        function_of: finds the functions; asked once for each. A :class:`RecordedFunction` that it
+            gives becomes one for each source code and output type that its calls had.
         current_options: whether calls have the options that their functions have now, but for
-            those that ``future.set`` gave them; else all that were recorded.
+            those that ``future.set`` gave them; else all that were recorded, where exceptions to
+            retry for are only names.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class EventReader:
         self._artifacts = artifacts
         self._function_of = function_of
         self._functions: dict[str, Function[..., Any]] = {}
+        self._recorded: dict[tuple[str | None, ...], RecordedFunction] = {}
         self._options: dict[tuple[str, str], CallOptions] = {}
 
     def read_event(self, kind: str, at: float, payload: str, root_id: str) -> Event:
@@ -141,10 +144,7 @@ class EventReader:
         return Expanded(tuple(map(self._call, data["calls"])), self._input(data["output_of"]))
 
     def _call(self, data: Data) -> Call:
-        path = data["function"]
-        function = self._functions.get(path)
-        if function is None:
-            function = self._functions[path] = self._function_of(path)
+        function = self._function(data)
         return Call(
             data["run_id"],
             self._root_id,
@@ -155,16 +155,30 @@ class EventReader:
             data.get("output_type"),  # older records do not have it
         )
 
+    def _function(self, data: Data) -> Function[..., Any]:
+        path = data["function"]
+        function = self._functions.get(path)
+        if function is None:
+            function = self._functions[path] = self._function_of(path)
+        if not isinstance(function, RecordedFunction):
+            return function
+        key = (path, data.get("source_hash"), data.get("output_type"))
+        recorded = self._recorded.get(key)
+        if recorded is None:
+            recorded = self._recorded[key] = function.of_call(*key[1:])
+        return recorded
+
     def _call_options(
         self, function: Function[..., Any], data: Data, changed: Sequence[str]
     ) -> CallOptions:
-        names = changed if self._current_options else None
+        current = self._current_options and not isinstance(function, RecordedFunction)
+        names = changed if current else None
         if names is not None and not names:
             return function.options
         key = (function.path, repr(data))  # most calls of a function have the same
         options = self._options.get(key)
         if options is None:
-            class_of = recorded_class if isinstance(function, RecordedFunction) else None
+            class_of = None if current else recorded_class
             options = options_from_json(data, function.options, class_of=class_of, names=names)
             self._options[key] = options
         return options

@@ -166,12 +166,13 @@ def _settle(
                 return  # all is said
             raise
         prepare()
+        if open_queries(url).pipeline_run(root_id).status.is_terminal:
+            return  # its driver came to its end meanwhile
         function_of = read_recorded_functions(url, root_id)
         with reading(url) as ask:
             history = read_events(url, ask, root_id, function_of=function_of)
         settlement = decide(history, time.time())
-        if settlement.events:
-            tracker.record(Batch(root_id, epoch, 0, settlement.events, settlement.changes))
+        tracker.record(Batch(root_id, epoch, 0, settlement.events, settlement.changes))
 
 
 def _info(row: PipelineRunRow) -> PipelineRunInfo:

@@ -13,10 +13,11 @@ import sematic
 from sematic import CancellationError, PipelineRunError
 from sematic import engine as engine_module
 from sematic import heartbeat as heartbeat_module
-from sematic.calls import ErrorRecord
+from sematic.calls import ErrorRecord, Succeeded
 from sematic.engine import Engine
 from sematic.errors import FencedError, RecordError, RecordFullError
 from sematic.events import (
+    CallEnded,
     Change,
     DriverChanged,
     Event,
@@ -27,11 +28,12 @@ from sematic.events import (
     RunMoved,
 )
 from sematic.execution import build_root_call
+from sematic.function import Function
 from sematic.future import Future
 from sematic.ports import Batch
 from sematic.states import PipelineRunStatus
 from sematic.testing import ManualExecutor, MemoryStore, MemoryTracker
-from tests.builders import info, succeeded
+from tests.builders import failed, info, succeeded
 
 WAIT = 10.0
 
@@ -487,6 +489,7 @@ class Lost:
         self.info = info(future.id)
         self.steps: list[tuple[str, int]] = []
         self.seconds_to_end = 0.0
+        self.more: list[Event] = []
         bed.tracker.begin(self.info)
 
     def end_leftovers(self) -> None:
@@ -497,7 +500,10 @@ class Lost:
 
     def read(self) -> Iterable[Event]:
         self.steps.append(("read", len(self._bed.executor.started)))
-        return [self._started]
+        return [self._started, *self.more]
+
+    def find_function(self, path: str) -> Function[..., Any]:
+        return self._started.call.function
 
     def driver_changed(self, at: float) -> DriverChanged:
         return DriverChanged(at, at)
@@ -568,3 +574,26 @@ def test_nothing_is_begun_before_the_lease_is_renewed_where_that_took_its_time()
     bed.engine.request_cancel("Enough.")
     with pytest.raises(CancellationError):
         running.result(WAIT)
+
+
+def test_a_pipeline_run_that_its_record_ends_has_its_value_and_is_recorded_so() -> None:
+    """Whoever recorded the events has not recorded what they come to."""
+    bed = Bed()
+    future = apart(1)
+    lost = Lost(bed, future)
+    lost.more = [CallEnded(time.time(), future.id, 1, Succeeded(bed.store.put(7, int)), 1.0, 2.0)]
+    assert lost.resume().result(WAIT) == 7
+    assert bed.executor.started == []
+    assert bed.status == (PipelineRunStatus.COMPLETE, None)
+    assert bed.states == {future.id: "RESOLVED"}
+
+
+def test_a_pipeline_run_that_its_record_fails_says_why() -> None:
+    bed = Bed()
+    future = apart(1)
+    lost = Lost(bed, future)
+    lost.more = [failed(future.id, at=time.time())]
+    with pytest.raises(PipelineRunError, match=r"apart failed with ValueError: broken"):
+        lost.resume().result(WAIT)
+    assert bed.status == (PipelineRunStatus.FAILED, "broken")
+    assert bed.states == {future.id: "FAILED"}

@@ -10,6 +10,7 @@ from sematic.events import (
     Event,
     PipelineAborted,
     PipelineMoved,
+    RunCreated,
     RunMoved,
 )
 from sematic.retry import RetrySettings
@@ -145,10 +146,18 @@ def test_a_cancellation_that_is_under_way_goes_on(settle) -> None:
 
 @pytest.mark.parametrize("settle", [cancel, fail])
 def test_what_has_ended_stays_so(settle) -> None:
-    pipeline = Pipeline()
-    pipeline.start()
-    pipeline.succeed(ROOT)
-    assert settle(pipeline) == Settlement()
+    """Its driver was gone, or of another version, before the end itself was recorded."""
+    pipeline = running(on_failure="drain")
+    pipeline.fail("b")
+    pipeline.succeed("c")
+    settlement = settle(pipeline)
+    assert len(settlement.events) == 1
+    assert not any(isinstance(change, RunCreated) for change in settlement.changes)
+    assert (end(settlement).status, end(settlement).reason) == (PipelineRunStatus.FAILED, "broken")
+    moves = [change for change in settlement.changes if isinstance(change, RunMoved)]
+    ended = {"a": RESOLVED, "b": FAILED, "c": RESOLVED, "d": CANCELED, ROOT: NESTED_FAILED}
+    assert {move.run_id: move.state for move in moves} == ended
+    assert outcome(pipeline, settlement) == ended
 
 
 @pytest.mark.parametrize(

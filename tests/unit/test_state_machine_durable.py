@@ -3,16 +3,21 @@
 The first event is at 100.0, each further one a second later.
 """
 
+import hashlib
+
 import pytest
 
+from sematic.cache_desk import cache_key
 from sematic.calls import Call, Expanded, Failed, OutputOf
 from sematic.errors import InfrastructureError, TimeoutError, WorkerLostError
 from sematic.events import DriverChanged, OnFailure, RunMoved, Seed, StartCall
+from sematic.function import NO_SOURCE, Function
+from sematic.recorded_functions import RecordedFunction
 from sematic.retry import RetrySettings
 from sematic.state_machine import DRIVER_CHANGED, PipelineState
 from sematic.states import RunState
 from sematic.time_limits import own_limit_error
-from tests.builders import ROOT, artifact, call, ended, error, list_of
+from tests.builders import ROOT, artifact, call, ended, error, list_of, real
 from tests.machine import Pipeline
 
 CREATED, RAN, RESOLVED = RunState.CREATED, RunState.RAN, RunState.RESOLVED
@@ -328,3 +333,79 @@ def test_an_attempt_of_a_lost_driver_that_failed_is_no_failure(pipeline: Pipelin
     assert pipeline.send(ended(ROOT, Failed(error()), attempt=1)) == []
     assert pipeline.send(ended(ROOT, Expanded((), list_of()), attempt=1)) == []
     assert pipeline.fail(ROOT, attempt=2)[-1] == "start root #3"
+
+
+# --- replay is over: the code of now
+
+
+def take_code(pipeline: Pipeline) -> list[str]:
+    """The paths of the functions that are asked for."""
+    asked: list[str] = []
+
+    def function_of(path: str) -> Function[..., object]:
+        asked.append(path)
+        return real
+
+    pipeline.state.take_code(function_of)
+    return asked
+
+
+def recorded(name: str, type_: str = "int") -> RecordedFunction:
+    return RecordedFunction(f"m.{name}", source_hash="0" * 40, output_descriptor=type_)
+
+
+def test_only_what_is_not_over_needs_its_code(pipeline: Pipeline) -> None:
+    calls = [
+        call("a", function=recorded("a")),
+        standalone("b", function=recorded("b")),
+        standalone("c", function=recorded("b")),
+        call("d", function=recorded("d"), needs=["c"]),
+    ]
+    pipeline.start(call(ROOT, function=recorded("root")))
+    pipeline.expand(ROOT, calls, list_of(*"abcd"))
+    pipeline.succeed("a")
+    assert take_code(pipeline) == ["m.root", "m.b", "m.d"]
+    pipeline.send(DriverChanged(pipeline.at, pipeline.at))
+    starts = [made for made in pipeline.instructions if isinstance(made, StartCall)]
+    assert [start.call.function for start in starts] == [real, real]
+
+
+@pytest.mark.parametrize(("type_", "asked"), [("int", ["m.a"]), ("float", ["m.root", "m.a"])])
+def test_what_waits_for_an_output_that_is_its_own_needs_no_code(
+    pipeline: Pipeline, type_: str, asked: list[str]
+) -> None:
+    pipeline.start(call(ROOT, function=recorded("root", type_)))
+    pipeline.expand(ROOT, [call("a", function=recorded("a"))], OutputOf("a"))
+    assert take_code(pipeline) == asked
+
+
+def test_what_is_ending_needs_no_code(pipeline: Pipeline) -> None:
+    pipeline.start(call(ROOT, function=recorded("root")))
+    pipeline.expand(ROOT, [standalone("a", function=recorded("a"))], OutputOf("a"))
+    pipeline.cancel()
+    assert take_code(pipeline) == []
+    assert pipeline.change_driver()[-1] == "end CANCELED"
+
+
+def test_an_output_is_shared_under_the_key_of_the_code_that_makes_it(pipeline: Pipeline) -> None:
+    """Here its type has changed: under the key of before it would be taken for another one."""
+    made = call("a", function=recorded("a"), cache=True)
+    pipeline.start(cache_namespace="main")
+    pipeline.expand(ROOT, [made], list_of("a"))
+    pipeline.looked_up("a")
+    take_code(pipeline)
+    pipeline.send(DriverChanged(pipeline.at, pipeline.at))
+    (key,) = {m.cache_key for m in pipeline.instructions if isinstance(m, RunMoved)}
+    assert key == cache_key(real, {}, "main")
+
+
+def test_functions_of_one_path_have_keys_of_their_own(pipeline: Pipeline) -> None:
+    """A factory has made them: only their types, or in a notebook their code, tell them apart."""
+    functions = [
+        *(recorded("f"), recorded("f", "float")),
+        RecordedFunction("__main__.f", source_hash="0" * 40, output_descriptor="int"),
+        RecordedFunction("__main__.f", source_hash="1" * 40, output_descriptor="int"),
+    ]
+    assert len({cache_key(function, {}, "main") for function in functions}) == 4
+    nameless = hashlib.sha1(NO_SOURCE.encode()).hexdigest()
+    assert cache_key(RecordedFunction("__main__.f", source_hash=nameless), {}, "main") is None

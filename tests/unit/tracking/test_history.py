@@ -1,5 +1,6 @@
 """What was recorded of a pipeline run comes back as events, with or without its code."""
 
+import copy
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from sematic.events import (
     PipelineStarted,
 )
 from sematic.ports import Batch
+from sematic.recorded_functions import RecordedFunction
 from sematic.retry import RetrySettings
 from sematic.shipping import locate_function
 from sematic.states import RunState
@@ -127,6 +129,41 @@ def test_a_function_that_is_only_recorded_says_what_it_was(
     assert function.__name__ == "real"
     with pytest.raises(ImportError, match="it has no code here"):
         function()
+
+
+def test_functions_of_one_path_are_told_apart_call_by_call(
+    url: str, pipeline: RecordedPipeline
+) -> None:
+    """A factory made them, or a notebook's cell was executed again."""
+    first = RecordedFunction("m.f", source="first", output_descriptor="int")
+    second = RecordedFunction("m.f", source="second", output_descriptor="float")
+    calls = [call("a", function=first), call("b", function=second), call("c", function=first)]
+    pipeline.record(PipelineStarted(1.0, call(ROOT)), expanded(ROOT, calls, list_of(*"abc")))
+    history = read_history(url, ROOT, function_of=read_recorded_functions(url, ROOT))
+    functions = [made.function for made in history[1].outcome.calls]  # type: ignore[union-attr]
+    assert [f.output_descriptor for f in functions] == ["int", "float", "int"]
+    assert [f.source_hash for f in functions] == [
+        *(first.source_hash, second.source_hash, first.source_hash)
+    ]
+    assert functions[0] is functions[2]
+    assert copy.deepcopy(functions[1]).source_hash == second.source_hash
+
+
+def test_exceptions_to_retry_for_are_names_and_need_not_exist(
+    url: str, pipeline: RecordedPipeline
+) -> None:
+    """Others than the function has by now: that of when the call was made decides."""
+    gone = type("Gone", (Exception,), {"__module__": "no.such.module"})
+    made = call("a", retry=RetrySettings((gone,), 2))
+    pipeline.record(
+        PipelineStarted(1.0, call(ROOT)),
+        expanded(ROOT, [made], OutputOf("a"), at=2.0),
+        ended("a", Failed(error(type_="no.such.module.Gone")), at=3.0),
+        succeeded("a", at=4.0, attempt=2),
+    )
+    for function_of in (locate_function, read_recorded_functions(url, ROOT)):
+        state, _ = replay(read_history(url, ROOT, function_of=function_of))
+        assert state.state_of(ROOT) is RunState.RESOLVED
 
 
 def test_all_drivers_count(url: str, pipeline: RecordedPipeline) -> None:
