@@ -8,7 +8,7 @@ both databases.
 from dataclasses import dataclass
 from functools import cache
 
-from sematic.states import STATUS_TRANSITIONS, PipelineRunStatus
+from sematic.states import STATUS_TRANSITIONS, TERMINAL_STATES, PipelineRunStatus
 
 PIPELINE_COLUMNS = (
     *("root_id", "name", "function_path", "status", "runner", "client_version"),
@@ -66,7 +66,7 @@ class Statements:
             the columns of an ArtifactRef.
         count_runs: root_id.
         new_runs: RUN_COLUMNS.
-        changed_runs: RUN_DETAILS, run_id.
+        changed_runs: RUN_DETAILS, run_id; a run that has ended stays as it is.
         inputs: INPUT_COLUMNS.
         input_artifacts: artifact_id, run_id, name.
         attempts, constants, functions, artifacts, events: their columns.
@@ -154,7 +154,9 @@ def build_statements(*, sqlite: bool) -> Statements:
         ),
         "count_runs": "SELECT COUNT(*) FROM runs WHERE root_id = ?",
         "new_runs": _insert("runs", RUN_COLUMNS),
-        "changed_runs": f"UPDATE runs SET {details} WHERE id = ?",
+        "changed_runs": (
+            f"UPDATE runs SET {details} WHERE id = ? AND state NOT IN ({_terminal_states()})"
+        ),
         "inputs": _insert("run_inputs", INPUT_COLUMNS),
         "input_artifacts": "UPDATE run_inputs SET artifact_id = ? WHERE run_id = ? AND name = ?",
         "attempts": _insert("attempts", ATTEMPT_COLUMNS),
@@ -182,6 +184,10 @@ def _status_moves() -> str:
     # A driver that begins, or takes over, says so whether or not it was recorded before.
     moves.add((PipelineRunStatus.RUNNING.value, PipelineRunStatus.RUNNING.value))
     return ", ".join(f"'{before}>{after}'" for before, after in sorted(moves))
+
+
+def _terminal_states() -> str:
+    return ", ".join(f"'{state.value}'" for state in sorted(TERMINAL_STATES))
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
