@@ -8,6 +8,7 @@ from typing import TypeAlias
 from sematic.calls import ArtifactRef, Call, Expression, Input, OutputOf, Step, dependencies
 from sematic.errors import CastError, InvalidOptionError
 from sematic.events import Seed
+from sematic.recorded_functions import RecordedFunction
 from sematic.states import RunState
 from sematic.wording import short_id
 
@@ -17,7 +18,8 @@ class RecordedRun:
     """A run of an earlier pipeline run.
 
     Attributes:
-        call: what was called, with the function as it is now.
+        call: what was called, with the function as it is now; a :class:`RecordedFunction` where
+            there is none any more.
         inputs: the artifacts of its arguments as far as they were known.
         output: the artifact of its output, if it has one.
         expansion: what its output is made of, if its function returned futures.
@@ -95,6 +97,7 @@ def plan_rerun(
 
     Raises:
         InvalidOptionError: it cannot start from this run; the text says why.
+        ImportError: a function that is to execute is only known from the record.
     """
     runs = {run.call.run_id: run for run in recorded}
     old_root = recorded[0].call
@@ -103,6 +106,7 @@ def plan_rerun(
     if run_id == old_root.run_id:
         return RerunPlan((), decisions)
     _check_inputs(runs[run_id], runs)
+    _check_code(recorded, runs, decisions)
     kept = [run for run in recorded if decisions[run.call.run_id].fate is not Fate.ANEW]
     ids = {run.call.run_id: new_id() for run in kept}
     ids[old_root.run_id] = root.run_id
@@ -250,6 +254,28 @@ def _check_inputs(run: RecordedRun, runs: Mapping[str, RecordedRun]) -> None:
                     f"Cannot start from {run.call.run_id}: upstream runs did not succeed. Start "
                     f"from {need} ({runs[need].call.function.path}) instead."
                 )
+
+
+def _check_code(
+    recorded: Sequence[RecordedRun],
+    runs: Mapping[str, RecordedRun],
+    decisions: Mapping[str, Decision],
+) -> None:
+    """Only what executes, or whose output is made anew, needs its function as it is now."""
+    for run in recorded:
+        if not isinstance(run.call.function, RecordedFunction):
+            continue
+        fate = decisions[run.call.run_id].fate
+        if fate is Fate.EXECUTES or (fate is Fate.KEPT and _casts(run, runs)):
+            raise run.call.function.missing()
+
+
+def _casts(run: RecordedRun, runs: Mapping[str, RecordedRun]) -> bool:
+    """Whether the output of a run that is kept is more than that of a nested one, as it is."""
+    if not isinstance(run.expansion, OutputOf):
+        return True
+    nested = runs[run.expansion.run_id].call.function
+    return nested.output_descriptor != run.call.function.output_descriptor
 
 
 def _renamed(call: Call, ids: Mapping[str, str], root_id: str) -> Call:

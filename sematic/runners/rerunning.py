@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sematic.calls import ArtifactRef, Call, Input, OutputOf
 from sematic.errors import CastError, InvalidOptionError, NotFoundError
 from sematic.function import Function
 from sematic.future import Future
 from sematic.ports import ArtifactStore
+from sematic.recorded_functions import RecordedFunction
 from sematic.rerun import RecordedRun, RerunPlan, plan_rerun
 from sematic.shipping import locate_function
 from sematic.tracking.queries import open_queries
@@ -37,6 +39,7 @@ class Rerun:
 
         Raises:
             InvalidOptionError: it cannot start from this run; the text says why.
+            ImportError: a function that is to execute is not where it was.
         """
         binder = _Binder(self.recorded, store)
         new_id = lambda: uuid.uuid4().hex  # noqa: E731
@@ -47,9 +50,12 @@ class Rerun:
 
         Raises:
             InvalidOptionError: its function does not take them any more.
+            ImportError: it is not where it was.
         """
         root = self.recorded[0]
         function = root.call.function
+        if isinstance(function, RecordedFunction):
+            raise function.missing()
         arguments = {name: store.get(ref) for name, ref in root.inputs.items()}
         positional = [
             arguments.pop(name)
@@ -75,7 +81,6 @@ def find_rerun(url: str, run_id: str) -> Rerun:
 
     Raises:
         InvalidOptionError: there is no such run.
-        ImportError: a function is not where it was.
     """
     try:
         found = open_queries(url).resolve_run_id(run_id)
@@ -84,7 +89,15 @@ def find_rerun(url: str, run_id: str) -> Rerun:
             f"Cannot rerun from {run_id!r}: run cannot be found. {error} "
             "`sematic runs` lists pipeline runs, `sematic show` their runs."
         ) from error
-    return Rerun(found, read_recorded_runs(url, found, function_of=locate_function))
+    return Rerun(found, read_recorded_runs(url, found, function_of=_find_function))
+
+
+def _find_function(path: str) -> Function[..., Any]:
+    """The function as it is now, or else, for what is taken over, as it was."""
+    try:
+        return locate_function(path)
+    except ImportError:
+        return RecordedFunction(path)
 
 
 class _Binder:
@@ -125,10 +138,10 @@ class _Binder:
             if known.type != function.input_descriptors[name]:
                 function.cast_inputs({name: self._store.get(known)})
         elif isinstance(value, OutputOf):  # what it is made of executes too
-            from_type, to_type = (
-                self._functions[value.run_id].output_type,
-                function.input_types[name],
-            )
+            source = self._functions[value.run_id]
+            if isinstance(source, RecordedFunction):  # or has returned calls that do
+                return
+            from_type, to_type = source.output_type, function.input_types[name]
             fits, reason = can_cast_type(from_type, to_type)
             if not fits:
                 raise CastError(
