@@ -186,11 +186,8 @@ class PipelineState:
         self._ending.abort(self._runs[self._root_id], event.error, event.at)
 
     def _driver_changed(self, event: DriverChanged) -> None:
-        """What was in flight is lost, and is asked for again; time without a driver is no time.
-
-        ``alive_until`` is by the clock of the driver before, ``at`` by that of the new one, which
-        may be behind it: moments of the one become moments of the other.
-        """
+        """What was in flight is lost, and is asked for again; time without a driver is no time."""
+        # By the clock of the new driver, and by that of the one before, which may be ahead of it.
         at, alive_until = event.at, event.alive_until
         lost = [self._runs[run_id] for run_id in self._calls.active]
         self._ending.driver_lost()

@@ -1,6 +1,7 @@
 """What holds for every test: no real home directory, no settings of the user, no luck."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import Phase, settings
 
 from tests.disks import small_disk
 from tests.postgres import postgres_server, postgres_url
+
+# Where the tests were started by nohup, too: programs inherit what is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 __all__ = ["config_directory", "postgres_server", "postgres_url", "small_disk"]
 

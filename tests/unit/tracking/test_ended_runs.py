@@ -1,12 +1,13 @@
 """What has ended in the record stays as it is, whatever is written to it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sematic.errors import IllegalStateTransitionError
+from sematic.errors import FencedError
 from sematic.events import (
     CancelRequested,
     OutputEvaluated,
@@ -100,14 +101,6 @@ def test_a_pipeline_run_that_has_ended_is_no_other_one(
 ) -> None:
     take_over(url, PipelineMoved(9.0, ROOT, PipelineRunStatus.CANCELED, "Enough."))
     tracker = SqlTracker(url)
-    try:
-        epoch = tracker.begin(info(), after_epoch=2)
-        batch = Batch(
-            *(ROOT, epoch, 0, (CancelRequested(9.0, "x"),)),
-            (PipelineMoved(9.5, ROOT, PipelineRunStatus.COMPLETE),),
-        )
-        with pytest.raises(IllegalStateTransitionError):
-            tracker.record(batch)
-    finally:
-        tracker.close()
+    with closing(tracker), pytest.raises(FencedError, match="has ended meanwhile: CANCELED"):
+        tracker.begin(info(), after_epoch=2)
     assert open_queries(url).pipeline_run(ROOT).status is PipelineRunStatus.CANCELED
