@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sematic.copied_output import CopiedOutput
+from sematic.run_context import executing_call
 
 FindLog = Callable[[], Path | None]
 """The log of the call that the calling thread works for, if it is one of ours."""
@@ -64,7 +65,8 @@ _of_process: "weakref.WeakKeyDictionary[Any, list[CopiedOutput]]" = weakref.Weak
 
 def _find_log() -> tuple[Path, Callable[[OSError], object]] | None:
     """The log for a child of the calling thread, and who is told if it cannot be written."""
-    if threading.current_thread().name.startswith("sematic-"):  # they start what is no function's
+    ours = threading.current_thread().name.startswith("sematic-")
+    if ours and executing_call() is None:  # git, say: what it starts is no function's
         return None
     for find_log, on_error in _keepers[:]:
         if (log := find_log()) is not None:
@@ -176,12 +178,15 @@ _OURS: tuple[tuple[Any, str, Any], ...] = (
     (subprocess.Popen, "poll", _poll),
     (os, "system", _system),
 )
+# Kept: a thread, or atexit, may have ours when it is not in place any more.
 _replaced: dict[str, Any] = {}
+_patched: set[str] = set()
 
 
 def _patch() -> None:
     for owner, name, ours in _OURS:
-        if name not in _replaced:
+        if name not in _patched:
+            _patched.add(name)
             _replaced[name] = getattr(owner, name)
             setattr(owner, name, ours)
 
@@ -190,7 +195,8 @@ def _unpatch() -> None:
     """Put back what ours replaced. Where somebody has put theirs around it, it stays for good."""
     for owner, name, ours in _OURS:
         if getattr(owner, name) is ours:
-            setattr(owner, name, _replaced.pop(name))
+            _patched.discard(name)
+            setattr(owner, name, _replaced[name])
 
 
 # --- the end of this process, and forks ------------------------------------------------------

@@ -217,6 +217,7 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             with self._events.turn():  # from here on the caller's thread takes none
                 self._error = self._error or error
+            self._evaluator.stop()
             self._end_calls()
             if not isinstance(error, FencedError):  # else they may be the other driver's
                 self._leftovers.end_all()

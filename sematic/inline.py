@@ -11,7 +11,7 @@ from sematic.calls import ErrorRecord, Failed
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.execution import CallInterrupted, execute_call
 from sematic.foreign_signals import ForeignSignals
-from sematic.interruption import Interruption, is_below_user_code
+from sematic.interruption import Interruption
 from sematic.ports import ArtifactStore, Clock
 from sematic.run_processes import end_processes
 from sematic.stop_signals import stop_on_signals
@@ -52,9 +52,11 @@ class InlineExecutor:
         self._store = store
         self._clock = clock
         self._queue: queue.SimpleQueue[_Started | _Wake | None] = queue.SimpleQueue()
-        self._signals = ForeignSignals(is_below_user_code, wake=lambda: self._queue.put(_Wake.UP))
         # C code may be waiting for a child process.
         self._interruption = Interruption(lambda key: end_processes(run_ids=[key[0]]))
+        self._signals = ForeignSignals(
+            self._interruption.may_raise_into, wake=lambda: self._queue.put(_Wake.UP)
+        )
         self.left = False
 
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:

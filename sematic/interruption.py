@@ -149,6 +149,20 @@ class Interruption:
             self._unwanted.add(current)
             raise CallInterrupted  # still armed: it may be swallowed
 
+    def may_raise_into(self, frame: FrameType | None) -> bool:
+        """Whether what a handler of the user's raises into a frame is a failure of the call.
+
+        So it is below the function, also in code of ours that this calls, and where its arguments
+        and its output are made.
+        """
+        found, between = frame, False
+        while found is not None and found.f_code not in (_EXECUTE, _EXECUTE_CALL):
+            between = between or found.f_globals.get("__name__") in _UNBREAKABLE
+            found = found.f_back
+        if found is None or found.f_code is _EXECUTE:
+            return found is not None
+        return self._armed and found is not frame and not between
+
     def leave(self, frame: FrameType | None) -> None:
         """Break off the call that executes now. Only from a signal handler, with its frame.
 
@@ -232,16 +246,6 @@ def _is_in_user_code(frame: FrameType | None) -> bool:
     while found is not None:
         if found.f_code not in WAITING and _is_ours(found.f_globals.get("__name__")):
             return found is not frame and _enters_user_code(found)
-        found = found.f_back
-    return False
-
-
-def is_below_user_code(frame: FrameType | None) -> bool:
-    """Whether a frame is below a user's function, be it user code or ours that this calls."""
-    found = frame
-    while found is not None:
-        if found.f_code is _EXECUTE:
-            return True
         found = found.f_back
     return False
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import sematic
 from sematic import child_output as module
 from sematic.output_capture import teed_streams
 from sematic.run_context import SematicContext, executing
@@ -476,3 +477,17 @@ def read_log() -> str:
     """The only log of the config directory."""
     (log,) = Path(os.environ["SEMATIC_CONFIG_DIR"]).glob("logs/*/*.log")
     return log.read_text()
+
+
+def test_what_kept_ours_can_use_it_when_the_pipeline_run_has_ended(config_directory: Path) -> None:
+    kept: list[Any] = []
+
+    @sematic.func
+    def starts() -> int:
+        process = subprocess.Popen([sys.executable, "-c", "pass"])
+        kept.extend([process.wait, process.poll, os.system])
+        return 1
+
+    sematic.LocalRunner(progress="off").run(starts())
+    wait, poll, system = kept
+    assert (wait(), poll(), system("true")) == (0, 0, 0)

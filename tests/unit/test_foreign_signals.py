@@ -49,6 +49,18 @@ def test_in_user_code_it_comes_at_once() -> None:
         signal.raise_signal(signal.SIGALRM)
 
 
+def test_one_that_is_held_back_comes_as_soon_as_user_code_runs() -> None:
+    user_code = False
+    signals = ForeignSignals(lambda _: user_code, wake=lambda: None)
+    with signals.held_back():
+        signal.raise_signal(signal.SIGALRM)
+        time.sleep(0.1)
+        user_code = True
+        with pytest.raises(Late):
+            time.sleep(20)
+        time.sleep(0.1)  # and once only
+
+
 def test_what_is_held_back_to_the_end_comes_then_and_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGALRM)
     signals = ForeignSignals(lambda _: False, wake=lambda: None)
@@ -107,6 +119,35 @@ def chain(n: int) -> int:
     return x
 
 
+class Loading:
+    """Takes its time to be unpickled, and is past the time limit then."""
+
+    def __reduce__(self) -> object:
+        return _load, ()
+
+
+def _load() -> Loading:
+    time.sleep(0.5)
+    return Loading()
+
+
+@sematic.func
+def load() -> Loading:
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    return Loading()
+
+
+@sematic.func
+def use(loaded: Loading) -> int:
+    time.sleep(20)
+    return 1
+
+
+@sematic.func
+def loads() -> int:
+    return use(load())
+
+
 @sematic.func
 def limited() -> int:
     signal.setitimer(signal.ITIMER_REAL, 0.2)
@@ -129,6 +170,14 @@ def test_a_time_limit_of_the_users_own_strikes_in_a_function() -> None:
         LocalRunner(progress="off").run(future)
     assert isinstance(raised.value.__cause__, Late)
     assert states(future.id) == {"FAILED"}
+
+
+def test_one_that_strikes_while_an_argument_is_loaded_fails_the_call() -> None:
+    began = time.monotonic()
+    with pytest.raises(sematic.PipelineRunError) as raised:
+        LocalRunner(progress="off").run(loads())
+    assert "could not be put together again: Late" in str(raised.value.__cause__)
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("where", [(Turns, "take_here"), (Engine, "_take"), (Engine, "_tell")])
