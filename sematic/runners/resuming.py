@@ -23,6 +23,7 @@ from sematic.tracking.history import read_history, read_recorded_functions
 from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.queries import open_queries
 from sematic.tracking.rows import function_id, original_text
+from sematic.tracking.views import PipelineRunRow
 
 _TO_EXECUTE = (RunState.CREATED, RunState.SCHEDULED, RunState.RETRYING)
 
@@ -164,9 +165,20 @@ def find_resumption(url: str, run_id: str) -> Resumption:
         root_id,
         found.epoch,
         found.driver,
-        alive_until=found.updated_at,
+        alive_until=_last_sign(found),
         heartbeat_at=sign_to_compare(found.driver, found.heartbeat_at),
     )
+
+
+def _last_sign(found: PipelineRunRow) -> float:
+    """When a driver gave its last sign of life, by the clock of its events as far as that is known.
+
+    Drivers of versions before marks tell only the record's clock while nothing happens. Without
+    that, hours of a function that they drove would count as time without a driver.
+    """
+    if "mark" in found.driver:
+        return found.updated_at
+    return max(found.updated_at, found.heartbeat_at or 0.0)
 
 
 def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:

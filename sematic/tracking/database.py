@@ -16,9 +16,7 @@ from sematic.tracking.connections import (
     read_schema_version,
     sqlite_path,
 )
-from sematic.tracking.tables import metadata, schema_version
-
-_TABLES_LOCK = 7363617  # any number that nobody else takes
+from sematic.tracking.tables import lock_tables, metadata, schema_version
 
 
 class Database:
@@ -90,10 +88,7 @@ class Database:
     def _create_tables(self) -> None:
         """Two processes may come here at once: the second one finds the tables there."""
         with self.engine.connect() as connection:
-            if is_sqlite(self.url):
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TABLES_LOCK})")
+            lock_tables(connection)
             metadata.create_all(connection)
             if connection.execute(schema_version.select()).fetchone() is None:
                 connection.execute(schema_version.insert().values(version_num=HEAD))

@@ -77,8 +77,8 @@ def is_alive(process: dict[str, Any]) -> bool | None:
 def has_let_go(process: dict[str, Any]) -> bool:
     """Whether a described process, which is alive, does not go on with what it is described for.
 
-    It is stopped (SIGSTOP), or has closed its :class:`Mark`. One that executes C code and listens
-    to nobody, or waits for a disk, has not let go.
+    It is stopped (SIGSTOP), has closed its :class:`Mark`, or has just ended. One that executes C
+    code and listens to nobody, or waits for a disk, has not let go.
     """
     pid, mark = process["pid"], process.get("mark")
     fields = _read_stat(pid)
@@ -89,6 +89,8 @@ def has_let_go(process: dict[str, Any]) -> bool:
         return mark is not None and not _has_open(pid, mark)
     except PermissionError:  # it is somebody else's
         return False
+    except (FileNotFoundError, ProcessLookupError):  # it is gone since it was seen alive
+        return True
 
 
 def _has_open(pid: int, mark: str) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     Index,
     Integer,
@@ -22,6 +23,8 @@ from sqlalchemy import (
 )
 
 from sematic.tracking.statements import CACHE_KEY_LENGTH
+
+_TABLES_LOCK = 7363617  # any number that nobody else takes
 
 metadata = MetaData()
 
@@ -160,3 +163,17 @@ schema_version = Table(
     metadata,
     Column("version_num", String(32), primary_key=True),
 )
+
+
+def lock_tables(connection: Connection) -> None:
+    """Begin a transaction in which nobody else makes the tables or changes their shape.
+
+    Waits for another process that does. What shape they have is to be read afterwards.
+
+    Args:
+        connection: one that is in no transaction; the lock is kept until it commits.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # autocommit is on
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TABLES_LOCK})")

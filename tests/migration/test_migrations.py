@@ -1,6 +1,9 @@
 """The migrations make what the tables say, and can be taken back."""
 
+import multiprocessing
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import sqlalchemy
@@ -77,6 +80,38 @@ def test_a_cancelled_run_has_a_time_of_its_own_for_that(database):
     with database.engine.connect() as connection:
         rows = connection.exec_driver_sql(times.format("")).fetchall()
     assert [tuple(row) for row in rows] == [("CANCELED", 2, 3), ("RESOLVED", 2, 3)]
+
+
+@pytest.mark.postgres
+def test_two_first_starts_after_an_upgrade_at_once(postgres_url):
+    """Both see the older schema; the second one finds the work of the first done."""
+    migrations.upgrade(Database(postgres_url).engine, "0002")
+    reader = Database(postgres_url).engine
+    apart = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=apart) as pool, reader.connect() as reading:
+        reading.exec_driver_sql("SELECT count(*) FROM runs")  # no ALTER until this has ended
+        starts = [pool.submit(Database(postgres_url).prepare) for _ in range(2)]
+        _await_waiting(reader, 2)
+        reading.commit()
+        for start in starts:
+            start.result(timeout=30)
+    assert read_schema_version(postgres_url) == HEAD
+    assert _differences(reader) == []
+
+
+def _await_waiting(engine: sqlalchemy.Engine, count: int) -> None:
+    """Return when that many connections wait for a lock; on their way to it they may be slow."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with engine.connect() as connection:
+            if connection.exec_driver_sql(query).scalar() == count:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{count} connections should wait for a lock")
 
 
 def test_a_newer_schema_is_refused(database):

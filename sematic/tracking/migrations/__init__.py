@@ -7,6 +7,8 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
+from sematic.tracking.tables import lock_tables
+
 
 def upgrade(engine: sqlalchemy.Engine, revision: str = "head") -> None:
     """Run the migrations up to ``revision``, each in a transaction."""
@@ -27,9 +29,8 @@ def _run(engine: sqlalchemy.Engine, run: Callable[[Config], None]) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # Autocommit is on: two processes that migrate at once must wait for each other.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Two processes may migrate at once: Alembic finds the second one's work done.
+        lock_tables(connection)
         config.attributes["connection"] = connection
         run(config)
         connection.commit()

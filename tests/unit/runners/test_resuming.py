@@ -18,7 +18,7 @@ from sematic.tracking.queries import open_queries
 from sematic.tracking.sql_tracker import SqlTracker
 from tests.builders import ROOT, call, info
 from tests.directories import deleted_directory
-from tests.recorded import RecordedPipeline
+from tests.recorded import RecordedPipeline, execute
 
 LOST = "0a" * 16
 
@@ -48,6 +48,25 @@ def test_a_pipeline_run_that_was_lost_as_it_began_has_failed(tmp_path: Path) -> 
     assert "gone; nothing was recorded of it, so run it again" in pipeline_run.reason
     with pytest.raises(InvalidOptionError, match=r"has ended FAILED\. Nothing was recorded of it"):
         find_resumption(url, LOST)
+
+
+@pytest.mark.parametrize(
+    ("driver", "expected"),
+    [
+        ("driver", 100.0),  # its clock is that of its events; the record's may be another one
+        ("json_remove(driver, '$.mark')", 5000.0),
+    ],
+)
+def test_until_when_a_driver_was_there(tmp_path: Path, driver: str, expected: float) -> None:
+    """One of the version before marks renews only the sign by the clock of the record."""
+    path = tmp_path / "record.db"
+    pipeline = RecordedPipeline(f"sqlite:///{path}", root_id=LOST)
+    pipeline.record(PipelineStarted(1.0, replace(call(LOST, parent=None), root_id=LOST)))
+    pipeline.close()
+    lose_driver(path)
+    signs = "updated_at = 100, heartbeat_at = 5000"
+    execute(pipeline.url, f"UPDATE pipeline_runs SET {signs}, driver = {driver}")
+    assert find_resumption(pipeline.url, LOST).alive_until == expected
 
 
 def test_the_original_surroundings_of_a_deleted_directory(tmp_path: Path) -> None:

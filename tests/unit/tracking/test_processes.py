@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from sematic.tracking.processes import describe_process, is_alive
+from sematic.tracking.processes import describe_process, has_let_go, is_alive
 
 
 def test_this_process_is_alive():
@@ -19,6 +19,15 @@ def test_a_process_that_was_killed_is_gone():
     child.kill()
     child.wait()
     assert is_alive(described) is False
+
+
+def test_a_process_that_ends_while_it_is_looked_at_has_let_go():
+    """It was alive a moment ago, says its record."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    described = {**describe_process(child.pid), "mark": "a-mark"}
+    child.kill()
+    child.communicate()
+    assert has_let_go(described) is True
 
 
 def test_a_zombie_is_gone():

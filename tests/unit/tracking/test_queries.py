@@ -17,6 +17,7 @@ from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking import liveness, reading
 from sematic.tracking.connections import connect
 from sematic.tracking.queries import Queries, open_queries
+from tests.recorded import execute
 
 
 @sematic.func
@@ -155,6 +156,22 @@ class TestRuns:
         assert [(i.name, i.sources, i.artifact and i.artifact.payload) for i in (a, b)] == [
             ("a", (), "1"),
             ("b", (), "1"),
+        ]
+
+    def test_when_a_driver_of_an_older_version_cancelled_a_run(
+        self, config_directory: Path
+    ) -> None:
+        """It lives on after the tables were changed, and has no column of its own for that."""
+        run(add(1, 2))
+        for run_id, state in (("a", "CANCELED"), ("b", "RESOLVED")):
+            insert_run(config_directory, run_id)
+            url = f"sqlite:///{config_directory}/sematic.db"
+            times = "started_at = 2, ended_at = 3"
+            execute(url, f"UPDATE runs SET state = '{state}', {times} WHERE id = '{run_id}'")
+        rows = map(open_record(config_directory).run, "ab")
+        assert [(row.started_at, row.ended_at, row.canceled_at) for row in rows] == [
+            (2, None, 3),
+            (2, 3, None),
         ]
 
     def test_artifact_and_function(self, config_directory: Path) -> None:
