@@ -11,8 +11,12 @@ from sematic.calls import Call
 from sematic.interruption import Interruption, Key
 from sematic.run_processes import end_processes, end_thread_children
 
-Work: TypeAlias = Callable[[AbstractContextManager[object]], None]
-"""Given what to enter for as long as CallInterrupted may be raised; called in a thread."""
+Work: TypeAlias = Callable[[AbstractContextManager[object]], Callable[[], None] | None]
+"""Given what to enter for as long as CallInterrupted may be raised; called in a thread.
+
+What it returns is called when the thread has let go of the call: whoever is told that it is done
+may stop the threads at once, and shall not find any busy with it.
+"""
 
 SECONDS_TO_END = 3.0
 """For user code that was asked to: it has two to clean up, and then is interrupted again."""
@@ -90,15 +94,18 @@ class EvaluationThreads:
             self._jobs.put(None)  # for the next one
             return False
         work, call, attempt = job
+        then = None
         if call is None:
-            work(nullcontext())
+            then = work(nullcontext())
         else:
             worker.begin(call, attempt)
             try:
                 if not self._stopped:
-                    work(worker.interruption)
+                    then = work(worker.interruption)
             finally:
                 worker.end()
+        if then is not None:
+            then()
         with self._lock:
             self._unfinished -= 1
         return True

@@ -97,13 +97,13 @@ class Evaluator:
         self,
         instruction: EvaluateInputs | EvaluateOutput,
         interruptible: AbstractContextManager[object],
-    ) -> None:
+    ) -> Callable[[], None] | None:
         try:
-            self._report(self._evaluate(instruction, interruptible))
+            return partial(self._report, self._evaluate(instruction, interruptible))
         except CallInterrupted:
-            pass  # nobody waits for it any more
+            return None  # nobody waits for it any more
         except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
-            self._report(error)
+            return partial(self._report, error)
 
     def _evaluate(
         self,

@@ -1,11 +1,11 @@
 """The options of one call: what ``@sematic.func`` and ``future.set`` accept, checked."""
 
-import importlib
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
+from sematic.code_imports import import_code
 from sematic.errors import InvalidOptionError
 from sematic.resources import ResourceRequirements
 from sematic.retry import MOST_SECONDS, RetrySettings
@@ -273,7 +273,7 @@ def locate_class(path: str) -> type:
     module, _, qualname = path.rpartition(".")
     while module:
         try:
-            found = find_qualified(importlib.import_module(module), qualname)
+            found = find_qualified(import_code(module), qualname)
         except ModuleNotFoundError:  # the last part of it is a class
             module, _, last = module.rpartition(".")
             qualname = f"{last}.{qualname}"

@@ -5,7 +5,6 @@ be imported: functions of ``__main__``, of notebook cells, and those defined ins
 """
 
 import functools
-import importlib
 import inspect
 import io
 import pickle
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sematic.calls import ArtifactRef, Call, Outcome, Succeeded
+from sematic.code_imports import import_code
 from sematic.errors import UnserializableValueError
 from sematic.function import Function, pickling_by_value
 from sematic.types.names import canonical_module, find_qualified, main_module_name
@@ -207,7 +207,7 @@ def _culprit(function: Function[..., Any], error: Exception) -> str:
 
 def _import_function(module: str, qualname: str) -> Function[..., Any]:
     try:
-        found = find_qualified(importlib.import_module(module), qualname)
+        found = find_qualified(import_code(module), qualname)
     except ModuleNotFoundError as error:
         raise ImportError(
             f"Unable to find function {module}.{qualname}: {error}. The worker must be able to "
@@ -231,7 +231,7 @@ def locate_function(path: str) -> Function[..., Any]:
     module, _, qualname = path.rpartition(".")
     while module:
         try:
-            importlib.import_module(module)
+            import_code(module)
         except ModuleNotFoundError:  # the last part of it is a class, or a function with a map
             module, _, last = module.rpartition(".")
             qualname = f"{last}.{qualname}"

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from sematic.code_imports import refuse_while_importing
 from sematic.errors import FutureUseError, NestedRunError
 from sematic.future import AbstractFuture, Future
 from sematic.heartbeat import lease_clock
@@ -42,6 +43,7 @@ def run_future(future: AbstractFuture, execute: Callable[[Future], Any]) -> Any:
         FutureUseError: ``future`` is not the root of a pipeline, is running now, or was run and
             failed.
     """
+    refuse_while_importing()
     root = _checked_root(future)
     if not _claim(root):
         return root.value

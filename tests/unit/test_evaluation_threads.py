@@ -65,8 +65,11 @@ def test_work_is_done_by_no_more_threads_than_allowed(threads) -> None:
         most = max(most, len(workers()))
         done.release()
 
+    def meet(_: object) -> None:
+        barrier.wait(WAIT)
+
     for _ in range(2):
-        threads.submit(lambda _: barrier.wait(WAIT))
+        threads.submit(meet)
     for _ in range(5):
         threads.submit(work, call=call("a"))
     barrier.wait(WAIT)

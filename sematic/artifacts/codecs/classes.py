@@ -11,13 +11,13 @@ import base64
 import binascii
 import functools
 import hashlib
-import importlib
 import pickle
 import sys
 from collections.abc import Mapping
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from sematic.code_imports import import_code
 from sematic.errors import ArtifactError, CorruptArtifactError
 from sematic.types.names import MAIN_NAMES, canonical_module, find_qualified, main_module_name
 
@@ -162,7 +162,7 @@ def _load_definition(text: str) -> type | None:
 
 def _import_class(module: str, qualname: str) -> type:
     try:
-        found = find_qualified(importlib.import_module(module), qualname)
+        found = find_qualified(import_code(module), qualname)
     except ImportError as error:
         raise ArtifactError(
             f"This value is made of {module}.{qualname}, and this process cannot import "

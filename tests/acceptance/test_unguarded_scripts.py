@@ -1,0 +1,58 @@
+"""Scripts that start their pipeline where they are imported, too: without ``__main__`` in sight."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.programs import run_python, run_sematic
+
+_SCRIPT = """
+import os, time, sematic
+
+with open("imported", "a") as file:
+    file.write("script\\n")
+
+@sematic.func{options}
+def double(x: int) -> int:
+    with open({place!r}, "a") as file:
+        file.write(f"{{x}}\\n")
+    return 2 * x
+
+@sematic.func
+def dies(x: int) -> int:
+    if not os.path.exists("survives"):
+        time.sleep(2)  # what was before is recorded by then
+        os.kill(os.getpid(), 9)
+    return x
+
+@sematic.func
+def pipeline(n: int) -> int:
+    return dies(double(n))
+
+sematic.LocalRunner().run(pipeline(4))
+
+never = 1 / 0
+"""
+
+
+@pytest.mark.parametrize("options", ["", pytest.param("(standalone=True)", marks=pytest.mark.ray)])
+def test_they_are_resumed_and_rerun_and_start_nothing_else(tmp_path: Path, options: str) -> None:
+    place = str(tmp_path / "executed")
+    (tmp_path / "unguarded.py").write_text(_SCRIPT.format(options=options, place=place))
+    run_python("unguarded.py", cwd=tmp_path, code=-9)
+    (lost,) = pipeline_runs()
+    (tmp_path / "survives").touch()
+    run_sematic("resume", lost["id"], cwd=tmp_path)
+    (resumed,) = pipeline_runs()
+    assert resumed["status"] == "COMPLETE"
+    assert Path(place).read_text() == "4\n"
+    assert "double" in run_sematic("rerun", lost["id"], "--dry-run", cwd=tmp_path)
+    run_sematic("rerun", lost["id"], cwd=tmp_path)
+    assert [run["status"] for run in pipeline_runs()] == ["COMPLETE", "COMPLETE"]
+    assert Path(place).read_text() == "4\n4\n"
+
+
+def pipeline_runs() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(run_sematic("runs", "--json"))
+    return found
