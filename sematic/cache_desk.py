@@ -39,10 +39,15 @@ def cache_key(
 
 @dataclass(frozen=True, slots=True)
 class CachedOutput:
-    """An output that is known, and the run that computed it."""
+    """An output that is known, the run that computed it, and the key under which it is shared.
+
+    The key is that of the code that made it; where the code has changed since the call was made,
+    it is not the one that the desk was asked with.
+    """
 
     run_id: str
     output: ArtifactRef
+    key: str | None
 
 
 class Answer(Enum):

@@ -87,11 +87,30 @@ def _run_user_code(function: Function[..., object], arguments: dict[str, object]
 def load_inputs(
     function: Function[..., object], inputs: Mapping[str, ArtifactRef], store: ArtifactStore
 ) -> dict[str, object]:
-    """The arguments of a function: fresh copies, cast where another type was stored."""
+    """The arguments of a function: fresh copies, cast where another type was stored.
+
+    Raises:
+        TypeError: it does not take one of them any more.
+        CastError: one does not fit its annotation any more.
+    """
     arguments = {name: store.get(ref) for name, ref in inputs.items()}
     descriptors = function.input_descriptors
-    recast = {n: v for n, v in arguments.items() if inputs[n].type != descriptors[n]}
-    return {**arguments, **function.cast_inputs(recast)} if recast else arguments
+    recast = {n: v for n, v in arguments.items() if inputs[n].type != descriptors.get(n)}
+    return {**arguments, **_cast_inputs(function, recast)} if recast else arguments
+
+
+def _cast_inputs(
+    function: Function[..., object], arguments: dict[str, object]
+) -> dict[str, object]:
+    """Arguments, cast. A call from the record may have others than its function takes now."""
+    for name in arguments:
+        if name not in function.input_types:
+            takes = ", ".join(map(repr, function.input_types)) or "none"
+            raise TypeError(
+                f"'{function!r}' does not take the argument {name!r} any more, which this call of "
+                f"it was made with. It takes: {takes}."
+            )
+    return function.cast_inputs(arguments)
 
 
 def build_root_call(future: Future, store: ArtifactStore) -> Call:
@@ -124,7 +143,7 @@ def evaluate_inputs(
         else:
             with children_end_here():
                 computed = _concrete(evaluate(value, outputs, store))
-                cast = _concrete(call.function.cast_inputs({name: computed})[name])
+                cast = _concrete(_cast_inputs(call.function, {name: computed})[name])
             known[name] = store_argument(call.function, name, cast, store.put)
     return known
 

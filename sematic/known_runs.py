@@ -27,8 +27,11 @@ class KnownRun:
         output: the artifact of its output once it is RESOLVED.
         expansion: what its output is made of while it is RAN.
         cache_key: under which its output is shared; ``None`` where it is not.
+        desk_key: by which it is told which calls are alike, and which must be the same whenever
+            that is told again: by the function that the call was made of.
         original_run_id: the run that computed its output, where it was not computed anew.
         again: whether it executes even if the cache has its output.
+        made_of: its function when it was made, where the one of now has taken its place.
     """
 
     call: Call
@@ -39,8 +42,20 @@ class KnownRun:
     output: ArtifactRef | None = None
     expansion: Input | None = None
     cache_key: str | None = None
+    desk_key: str | None = None
     original_run_id: str | None = None
     again: bool = False
+    made_of: Function[..., Any] | None = None
+
+    def make_keys(self, namespace: str) -> None:
+        """Make its keys. What it computes is looked up and shared under that of its code of now."""
+        function, version = self.call.function, self.call.options.cache_version
+        inputs = self.inputs or {}
+        self.cache_key = self.desk_key = cache_key(
+            self.made_of or function, inputs, namespace, version
+        )
+        if self.made_of is not None and self.desk_key is not None:
+            self.cache_key = cache_key(function, inputs, namespace, version) or self.desk_key
 
     def retries(self, error: ErrorRecord) -> bool:
         """Whether another attempt follows the last failure, which is ``error``."""
@@ -145,25 +160,28 @@ class KnownRuns(dict[str, KnownRun]):
             ImportError: a function is not where it was.
         """
         found: dict[str, Function[..., Any]] = {}
-        for run in self.values():
+        for run in reversed(self.values()):  # what is nested in a run comes after it
             if not self._needs_code(run):
                 continue
-            path = run.call.function.path
+            path, type_ = run.call.function.path, run.call.output_descriptor
             function = found[path] = found.get(path) or function_of(path)
-            run.call = replace(run.call, function=function)
+            run.made_of = run.call.function
+            run.call = replace(run.call, function=function, recorded_type=type_)
             if run.cache_key is not None and run.inputs is not None and cache_namespace is not None:
-                version = run.call.options.cache_version
-                key = cache_key(function, run.inputs, cache_namespace, version)
-                run.cache_key = key or run.cache_key
+                run.make_keys(cache_namespace)
 
     def _needs_code(self, run: KnownRun) -> bool:
-        """Whether the function of a run executes again, or casts what its output is made of."""
+        """Whether the function of a run executes again, or casts what its output is made of.
+
+        What is nested in it has the function by now that it will go on with.
+        """
         if run.state is None or run.state.is_terminal:
             return False
         if not isinstance(run.expansion, OutputOf):
             return True
         nested = self[run.expansion.run_id].call
-        return nested.output_descriptor != run.call.output_descriptor
+        types = {nested.output_descriptor, nested.function.output_descriptor}
+        return types != {run.call.output_descriptor}
 
     def in_state(self, state: RunState) -> list[KnownRun]:
         """The runs that are in a state. Looks at all of them."""

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sematic.cache_desk import Answer, CacheDesk, CachedOutput, cache_key
+from sematic.cache_desk import Answer, CacheDesk, CachedOutput
 from sematic.calls import (
     ArtifactRef,
     Call,
@@ -192,9 +192,9 @@ class PipelineState:
         lost = [self._runs[run_id] for run_id in self._calls.active]
         self._ending.driver_lost()
         self._ending.strike(alive_until, at)  # what the driver before did not come to do
-        again = [run for run in lost if self._lost_with_driver(run, at)]
         self._runs.limits.postpone(at - alive_until)
         self._calls.postpone(min(0.0, at - alive_until))  # pauses go on without a driver
+        again = [run for run in lost if self._lost_with_driver(run, at)]  # some pause from now on
         if self._ending.verdict is not None:
             return
         for run in reversed(again):
@@ -259,18 +259,15 @@ class PipelineState:
         if self._cache_namespace is None or not call.options.cache or run.again:
             self._enqueue(run)
             return
-        version = call.options.cache_version
-        run.cache_key = cache_key(call.function, run.inputs or {}, self._cache_namespace, version)
-        if run.cache_key is None:
+        run.make_keys(self._cache_namespace)
+        if run.desk_key is None:
             self._enqueue(run)
             return
         ancestors = self._graph.ancestors(call.run_id)
-        match self._cache.ask(call.run_id, run.cache_key, ancestors=ancestors):
-            case CachedOutput() as found if found.output.type != call.output_descriptor:
-                self._enqueue(run)  # it was computed before the code changed
-            case CachedOutput() as found:
+        match self._cache.ask(call.run_id, run.desk_key, ancestors=ancestors):
+            case CachedOutput() as found if found.output.type == call.output_descriptor:
                 self._serve(run, found, at)
-            case Answer.LOOK_UP:
+            case CachedOutput() | Answer.LOOK_UP:  # or it was made when the code had changed
                 self._questions.ask(run)
             case Answer.EXECUTE:
                 self._enqueue(run)
@@ -278,7 +275,7 @@ class PipelineState:
                 pass
 
     def _serve(self, run: KnownRun, found: CachedOutput, at: float) -> None:
-        run.original_run_id = found.run_id
+        run.original_run_id, run.cache_key = found.run_id, found.key
         self._resolve(run, found.output, at)
 
     def _enqueue(self, run: KnownRun, *, until: float | None = None) -> None:
@@ -320,7 +317,8 @@ class PipelineState:
             if self._ending.verdict is not None:
                 continue
             assert run.output is not None
-            found = CachedOutput(run.original_run_id or run.call.run_id, run.output)
+            original_id = run.original_run_id or run.call.run_id
+            found = CachedOutput(original_id, run.output, run.cache_key)
             for run_id in self._cache.resolve(run.call.run_id, found):
                 self._serve(self._runs[run_id], found, at)
             for run_id in released.calls:
@@ -351,6 +349,7 @@ class PipelineState:
         assert value is not None
         artifact = self._runs.known_artifact(value)
         if artifact is not None and artifact.type == run.call.output_descriptor:
+            run.cache_key = run.desk_key  # its type, too, is the one of when it was made
             self._resolve(run, artifact, at)
         else:
             self._questions.ask(run)

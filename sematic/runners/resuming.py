@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,14 +85,22 @@ class Resumption:
         return DriverChanged(at, self.alive_until, self.changed_functions())
 
     def changed_functions(self) -> tuple[str, ...]:
-        """Paths of functions that must still execute, and whose code is not the recorded one."""
+        """Paths of functions that have not executed, and whose code is not the recorded one.
+
+        Those that are gone are passed over: whoever goes on has refused by now if they must
+        execute, and here they may be those of calls that only end.
+        """
         runs = open_queries(self.url).runs(self.root_id)
         pending = {
             (original_text(run.function_path), run.function_id)
             for run in runs
             if run.state in _TO_EXECUTE
         }
-        changed = {path for path, id_ in pending if function_id(locate_function(path)) != id_}
+        changed = set()
+        for path, id_ in pending:
+            with suppress(ImportError):
+                if function_id(locate_function(path)) != id_:
+                    changed.add(path)
         return tuple(sorted(changed))
 
     def check_root(self, root: Call) -> None:
@@ -186,9 +194,16 @@ def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:
 
     Raises:
         ImportError: its function is not where it was.
+        InvalidOptionError: it does not take an argument any more.
     """
     queries = open_queries(resumption.url)
     function = locate_function(original_text(queries.run(resumption.root_id).function_path))
+    for argument in queries.inputs(resumption.root_id):
+        if argument.name not in function.input_types:
+            raise InvalidOptionError(
+                f"Cannot resume pipeline run {resumption.root_id}: {function.path} does not take "
+                f"the argument {argument.name!r} any more, with which it was called."
+            )
     arguments = {
         argument.name: store.get(argument.artifact)
         for argument in queries.inputs(resumption.root_id)

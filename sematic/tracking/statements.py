@@ -68,7 +68,7 @@ class Statements:
         new_runs: RUN_COLUMNS.
         changed_runs: RUN_DETAILS, run_id; a run that has ended stays as it is.
         inputs: INPUT_COLUMNS.
-        input_artifacts: artifact_id, run_id, name.
+        input_artifacts: artifact_id, run_id, name; before changed_runs, for the same reason.
         attempts, constants, functions, artifacts, events: their columns.
     """
 
@@ -158,7 +158,11 @@ def build_statements(*, sqlite: bool) -> Statements:
             f"UPDATE runs SET {details} WHERE id = ? AND state NOT IN ({_terminal_states()})"
         ),
         "inputs": _insert("run_inputs", INPUT_COLUMNS),
-        "input_artifacts": "UPDATE run_inputs SET artifact_id = ? WHERE run_id = ? AND name = ?",
+        "input_artifacts": (
+            "UPDATE run_inputs SET artifact_id = ? WHERE run_id = ? AND name = ? AND NOT EXISTS "
+            "(SELECT 1 FROM runs WHERE id = run_inputs.run_id "
+            f"AND state IN ({_terminal_states()}))"
+        ),
         "attempts": _insert("attempts", ATTEMPT_COLUMNS),
         "constants": _insert("expression_constants", CONSTANT_COLUMNS),
         "functions": _insert("functions", FUNCTION_COLUMNS),

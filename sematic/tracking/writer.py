@@ -187,8 +187,8 @@ class SqlWriter:
                 (statements.functions, rows.functions),
                 (statements.new_runs, rows.new_runs),
                 (statements.inputs, rows.inputs),
-                (statements.changed_runs, rows.changed_runs),
                 (statements.input_artifacts, rows.input_artifacts),
+                (statements.changed_runs, rows.changed_runs),
                 (statements.events, rows.events),
             ):
                 if values:

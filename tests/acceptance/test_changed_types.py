@@ -84,19 +84,9 @@ def test_what_was_recorded_is_neither_computed_again_nor_changed(
     tmp_path: Path, before: str, now: str, nested: str
 ) -> None:
     """Whether the output of a nested call is that of the outer one, or cast, was decided then."""
-    (tmp_path / "typed.py").write_text(SCRIPT)
     (tmp_path / "type").write_text(before)
     (tmp_path / "nested").write_text("int")
-    driver = subprocess.run(
-        [sys.executable, "typed.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert driver.returncode == -9, driver.stderr
-    run_id = driver.stdout.split()[0]
+    run_id = lose_driver(tmp_path, SCRIPT)
     recorded = outputs(run_id)
     assert set(recorded) == set(ONCE)
     (tmp_path / "type").write_text(now)
@@ -113,6 +103,74 @@ def test_what_was_recorded_is_neither_computed_again_nor_changed(
     assert run_python("typed.py", cwd=tmp_path).split()[-1] == "2.0"
     types = {open_record().artifact(id_).type for id_ in outputs_of("compute")}
     assert types == {"int", nested}
+
+
+DIES_IN_NESTED = """
+import os, signal, time
+from pathlib import Path
+
+import sematic
+
+Value = {"int": int, "float": float}[Path("type").read_text()]
+Nested = {"int": int, "float": float}[Path("nested").read_text()]
+
+
+@sematic.func
+def inner() -> Nested:
+    if not Path("died").exists():
+        Path("died").touch()
+        time.sleep(0.5)  # what was before is recorded
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 1
+
+
+@sematic.func
+def outer() -> Value:
+    return inner()
+
+
+@sematic.func
+def pipeline() -> list[Value]:
+    return [outer()]
+
+
+if __name__ == "__main__":
+    future = pipeline()
+    print(future.id, flush=True)
+    print(sematic.LocalRunner(progress="off").run(future))
+"""
+
+
+@pytest.mark.parametrize("outer", ["int", "float"])
+@pytest.mark.parametrize(("before", "now"), [("int", "float"), ("float", "int")])
+def test_a_nested_call_that_must_still_execute_may_have_another_type(
+    tmp_path: Path, before: str, now: str, outer: str
+) -> None:
+    (tmp_path / "type").write_text(before)
+    (tmp_path / "nested").write_text(before)
+    run_id = lose_driver(tmp_path, DIES_IN_NESTED)
+    (tmp_path / "type").write_text(outer)
+    (tmp_path / "nested").write_text(now)
+    run_sematic("resume", run_id, cwd=tmp_path)
+    assert get_run_output(run_id) == [1]
+    record = open_record()
+    types = {run.name: record.artifact(str(run.output_id)).type for run in record.runs(run_id)}
+    assert types == {"pipeline": f"list[{outer}]", "outer": outer, "inner": now}
+
+
+def lose_driver(directory: Path, script: str) -> str:
+    """The id of a pipeline run of a script that kills itself."""
+    (directory / "typed.py").write_text(script)
+    driver = subprocess.run(
+        [sys.executable, "typed.py"],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert driver.returncode == -9, driver.stderr
+    return driver.stdout.split()[0]
 
 
 def outputs(run_id: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """``execute_call``: from a call and its inputs to an outcome."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -138,6 +139,18 @@ def test_inputs_of_another_type_are_cast(store) -> None:
     arguments = load_inputs(half, {"value": store.put(3, int)}, store)
     assert arguments == {"value": 3.0}
     assert type(arguments["value"]) is float
+
+
+def test_a_recorded_argument_that_the_function_does_not_take_any_more(store) -> None:
+    why = r"half' does not take the argument 'number' any more.* It takes: 'value'\."
+    call = Call("run", "root", None, half, {"number": list_of("a")}, half.options)
+    known = store.put(3.0, float)
+    outcome = execute_call(call, {"number": known}, store=store)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.type == "builtins.TypeError"
+    assert re.search(why, outcome.error.message)
+    with pytest.raises(TypeError, match=why):
+        evaluate_inputs(call, {"a": known}, store)
 
 
 def test_inputs_are_copies_of_the_functions_own(store) -> None:

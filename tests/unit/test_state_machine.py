@@ -483,7 +483,8 @@ def test_a_known_output_of_another_type_serves_nobody(pipeline: Pipeline) -> Non
     pipeline.expand(ROOT, [old, expander], list_of("a", "e"))
     pipeline.looked_up("a")
     pipeline.succeed("a")  # gives an int
-    assert "start b #1" in pipeline.expand("e", [new], OutputOf("b"))
+    assert "look up b" in pipeline.expand("e", [new], OutputOf("b"))
+    assert "start b #1" in pipeline.looked_up("b")
 
 
 # --- cancel

@@ -4,27 +4,31 @@ The first event is at 100.0, each further one a second later.
 """
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from sematic.cache_desk import cache_key
-from sematic.calls import Call, Expanded, Failed, OutputOf
+from sematic.calls import Call, Expanded, Failed, OutputOf, Succeeded
 from sematic.errors import InfrastructureError, TimeoutError, WorkerLostError
-from sematic.events import DriverChanged, OnFailure, RunMoved, Seed, StartCall
+from sematic.events import DriverChanged, LookUpOutput, OnFailure, RunMoved, Seed, StartCall
 from sematic.function import NO_SOURCE, Function
 from sematic.recorded_functions import RecordedFunction
 from sematic.retry import RetrySettings
 from sematic.state_machine import DRIVER_CHANGED, PipelineState
 from sematic.states import RunState
 from sematic.time_limits import own_limit_error
-from tests.builders import ROOT, artifact, call, ended, error, list_of, real
+from tests.builders import ROOT, artifact, call, ended, error, integer, list_of, real
 from tests.machine import Pipeline
+from tests.recorded import replay
 
 CREATED, RAN, RESOLVED = RunState.CREATED, RunState.RAN, RunState.RESOLVED
 
 TWICE = RetrySettings(exceptions=(ValueError,), retries=2)
 LATER = RetrySettings(exceptions=(ValueError,), retries=2, backoff_seconds=10.0, jitter=0.0)
 AFTER_TIMEOUT = RetrySettings(exceptions=(TimeoutError,), retries=1)
+NOTHING: Mapping[str, Function[..., object]] = {}
 FAILS = ["root NESTED_FAILED", "pipeline FAILED", "end FAILED"]
 
 
@@ -215,6 +219,17 @@ def test_a_pause_goes_on_without_a_driver_but_is_never_longer(
     assert pipeline.state.next_due == due
 
 
+@pytest.mark.parametrize("at", [90.0, 125.0])
+def test_a_pause_that_begins_with_the_new_driver_goes_by_its_clock(
+    pipeline: Pipeline, at: float
+) -> None:
+    retry = replace(LATER, exceptions=(TimeoutError,))
+    pipeline.start(call(ROOT, timeout=5.0, retry=retry))
+    assert pipeline.wait_until(106.0) == ["stop root #1"]
+    assert pipeline.send(DriverChanged(at, alive_until=110.0)) == ["root RETRYING"]
+    assert pipeline.state.next_due == at + 10.0
+
+
 def test_a_new_driver_finds_a_pipeline_run_that_has_ended(pipeline: Pipeline) -> None:
     pipeline.start()
     pipeline.succeed(ROOT)
@@ -338,16 +353,29 @@ def test_an_attempt_of_a_lost_driver_that_failed_is_no_failure(pipeline: Pipelin
 # --- replay is over: the code of now
 
 
-def take_code(pipeline: Pipeline) -> list[str]:
-    """The paths of the functions that are asked for."""
+def take_code(pipeline: Pipeline, now: Mapping[str, Function[..., object]] = NOTHING) -> set[str]:
+    """The paths of the functions that are asked for; now they are these, or else ``real``."""
     asked: list[str] = []
 
     def function_of(path: str) -> Function[..., object]:
         asked.append(path)
-        return real
+        return now.get(path, real)
 
     pipeline.state.take_code(function_of)
-    return asked
+    assert len(asked) == len(set(asked))
+    return set(asked)
+
+
+def resume(pipeline: Pipeline) -> list[str]:
+    """Let another driver replay what is recorded, and go on with the code of now."""
+    pipeline.state, _ = replay(pipeline.events)
+    take_code(pipeline)
+    return pipeline.send(DriverChanged(pipeline.at, pipeline.at))
+
+
+def gives(pipeline: Pipeline, run_id: str, type_: str, attempt: int = 1) -> list[str]:
+    outcome = Succeeded(artifact(run_id, type_=type_))
+    return pipeline.send(ended(run_id, outcome, at=pipeline.at, attempt=attempt))
 
 
 def recorded(name: str, type_: str = "int") -> RecordedFunction:
@@ -364,26 +392,36 @@ def test_only_what_is_not_over_needs_its_code(pipeline: Pipeline) -> None:
     pipeline.start(call(ROOT, function=recorded("root")))
     pipeline.expand(ROOT, calls, list_of(*"abcd"))
     pipeline.succeed("a")
-    assert take_code(pipeline) == ["m.root", "m.b", "m.d"]
+    assert take_code(pipeline) == {"m.root", "m.b", "m.d"}
     pipeline.send(DriverChanged(pipeline.at, pipeline.at))
     starts = [made for made in pipeline.instructions if isinstance(made, StartCall)]
     assert [start.call.function for start in starts] == [real, real]
 
 
-@pytest.mark.parametrize(("type_", "asked"), [("int", ["m.a"]), ("float", ["m.root", "m.a"])])
+@pytest.mark.parametrize(
+    ("type_", "now", "asked"),
+    [
+        ("int", integer, {"m.a"}),
+        ("int", real, {"m.b", "m.a"}),
+        ("float", integer, {"m.root", "m.a"}),
+        ("float", real, {"m.root", "m.b", "m.a"}),
+    ],
+)
 def test_what_waits_for_an_output_that_is_its_own_needs_no_code(
-    pipeline: Pipeline, type_: str, asked: list[str]
+    pipeline: Pipeline, type_: str, now: Function[..., object], asked: set[str]
 ) -> None:
+    """What must execute may give another type by now, which the next one casts."""
     pipeline.start(call(ROOT, function=recorded("root", type_)))
-    pipeline.expand(ROOT, [call("a", function=recorded("a"))], OutputOf("a"))
-    assert take_code(pipeline) == asked
+    pipeline.expand(ROOT, [call("b", function=recorded("b"))], OutputOf("b"))
+    pipeline.expand("b", [call("a", function=recorded("a"), parent="b")], OutputOf("a"))
+    assert take_code(pipeline, {"m.a": now, "m.b": integer}) == asked
 
 
 def test_what_is_ending_needs_no_code(pipeline: Pipeline) -> None:
     pipeline.start(call(ROOT, function=recorded("root")))
     pipeline.expand(ROOT, [standalone("a", function=recorded("a"))], OutputOf("a"))
     pipeline.cancel()
-    assert take_code(pipeline) == []
+    assert take_code(pipeline) == set()
     assert pipeline.change_driver()[-1] == "end CANCELED"
 
 
@@ -397,6 +435,59 @@ def test_an_output_is_shared_under_the_key_of_the_code_that_makes_it(pipeline: P
     pipeline.send(DriverChanged(pipeline.at, pipeline.at))
     (key,) = {m.cache_key for m in pipeline.instructions if isinstance(m, RunMoved)}
     assert key == cache_key(real, {}, "main")
+
+
+@pytest.fixture
+def alike(pipeline: Pipeline) -> Pipeline:
+    """a and b are alike, which shows when x has ended; a executes, and its driver dies."""
+    calls = [
+        call("a", function=recorded("c"), cache=True, inputs={"x0": artifact("x")}),
+        standalone("x"),
+        call("b", function=recorded("c"), cache=True, needs=["x"]),
+    ]
+    pipeline.start_with(*calls, output=list_of("a", "b"), cache_namespace="main")
+    pipeline.looked_up("a")
+    return pipeline
+
+
+def test_calls_that_are_alike_stay_so_when_the_type_has_changed(alike: Pipeline) -> None:
+    resume(alike)
+    gives(alike, "a", "float", attempt=2)
+    assert alike.succeed("x", attempt=2) == ["x RESOLVED", "look up b"]
+    key = next(i.key for i in alike.instructions if isinstance(i, LookUpOutput))
+    assert key == cache_key(real, {"x0": artifact("x")}, "main")
+    assert alike.looked_up("b", "a")[0] == "b RESOLVED"
+    resume(alike)
+    assert alike.states("a", "b") == [RESOLVED, RESOLVED]
+
+
+def test_what_waits_for_its_like_is_shared_under_the_key_of_that(alike: Pipeline) -> None:
+    resume(alike)
+    assert alike.succeed("x", attempt=2) == ["x RESOLVED"]
+    assert gives(alike, "a", "float", attempt=2)[:2] == ["a RESOLVED", "b RESOLVED"]
+    assert alike.moved("a").cache_key == alike.moved("b").cache_key
+    assert alike.moved("b").cache_key == cache_key(real, {"x0": artifact("x")}, "main")
+    resume(alike)
+    assert alike.states("a", "b") == [RESOLVED, RESOLVED]
+
+
+def test_an_output_of_before_is_shared_under_the_key_of_before(alike: Pipeline) -> None:
+    """Though the function of the call that it serves has another type by now."""
+    gives(alike, "a", "int")
+    resume(alike)
+    assert alike.succeed("x", attempt=2)[:2] == ["x RESOLVED", "b RESOLVED"]
+    assert alike.moved("b").cache_key == cache_key(recorded("c"), {"x0": artifact("x")}, "main")
+    resume(alike)
+    assert alike.states("a", "b") == [RESOLVED, RESOLVED]
+
+
+def test_a_nested_output_of_the_type_of_before_is_shared_under_the_key_of_before(
+    alike: Pipeline,
+) -> None:
+    alike.expand("a", [standalone("n", function=recorded("n"), parent="a")], OutputOf("n"))
+    resume(alike)
+    assert gives(alike, "n", "int", attempt=2)[:2] == ["n RESOLVED", "a RESOLVED"]
+    assert alike.moved("a").cache_key == cache_key(recorded("c"), {"x0": artifact("x")}, "main")
 
 
 def test_functions_of_one_path_have_keys_of_their_own(pipeline: Pipeline) -> None:

@@ -12,11 +12,18 @@ import pytest
 import sematic
 from sematic.errors import InvalidOptionError
 from sematic.events import PipelineStarted
-from sematic.runners.resuming import Resumption, find_resumption, original_surroundings
+from sematic.recorded_functions import RecordedFunction
+from sematic.runners.resuming import (
+    Resumption,
+    build_root_future,
+    find_resumption,
+    original_surroundings,
+)
 from sematic.states import PipelineRunStatus
+from sematic.testing import MemoryStore
 from sematic.tracking.queries import open_queries
 from sematic.tracking.sql_tracker import SqlTracker
-from tests.builders import ROOT, call, info
+from tests.builders import ROOT, artifact, call, expanded, info, integer, list_of
 from tests.directories import deleted_directory
 from tests.recorded import RecordedPipeline, execute
 
@@ -97,4 +104,25 @@ def test_the_root_function_may_be_one_of_a_script_whose_name_is_no_text(tmp_path
     with pytest.raises(InvalidOptionError, match="one of script"):
         resumption.check_root(call(ROOT))
     with pytest.raises(ImportError, match="Unable to find function script\udcff"):
-        resumption.changed_functions()
+        resumption.find_function(root.function.path)
+
+
+def test_a_root_function_that_has_lost_an_argument(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/record.db"
+    pipeline = RecordedPipeline(url)
+    pipeline.record(PipelineStarted(1.0, call(ROOT, inputs={"n": artifact()})))
+    pipeline.close()
+    with pytest.raises(InvalidOptionError, match=r"integer does not take the argument 'n' any"):
+        build_root_future(Resumption(url, ROOT, 1, {}, 1.0), MemoryStore())
+
+
+def test_functions_that_are_gone_count_as_unchanged(tmp_path: Path) -> None:
+    """What is only to end does so without them; whether they must execute is asked elsewhere."""
+    changed = RecordedFunction(integer.path, source_hash="0" * 40, output_descriptor="int")
+    gone = RecordedFunction("tests.builders.gone", output_descriptor="int")
+    url = f"sqlite:///{tmp_path}/record.db"
+    pipeline = RecordedPipeline(url)
+    calls = [call("a", function=gone), call("b", function=changed), call("c")]
+    pipeline.record(PipelineStarted(1.0, call(ROOT)), expanded(ROOT, calls, list_of(*"abc")))
+    pipeline.close()
+    assert Resumption(url, ROOT, 1, {}, 1.0).changed_functions() == (integer.path,)

@@ -11,6 +11,7 @@ from sematic.errors import FencedError
 from sematic.events import (
     CancelRequested,
     OutputEvaluated,
+    OutputLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunMoved,
@@ -41,6 +42,11 @@ def pipeline(url: str) -> Iterator[RecordedPipeline]:
     made.record(succeeded("a", at=3.0))
     yield made
     made.close()
+
+
+def input_of(url: str, run_id: str) -> str | None:
+    (known,) = open_queries(url).inputs(run_id)
+    return known.artifact.id if known.artifact else None
 
 
 def row(url: str, run_id: str) -> dict[str, Any]:
@@ -78,6 +84,27 @@ def test_no_write_changes_a_run_that_has_ended(
     )
     assert row(url, "a") == before
     assert (row(url, "b")["state"], row(url, "b")["attempt"]) == ("CANCELED", 7)
+
+
+def test_no_write_changes_the_inputs_of_a_run_that_has_ended(url: str) -> None:
+    """They become known when it is SCHEDULED, or as it ends where it is served from the cache."""
+    pipeline = RecordedPipeline(url)
+    calls = [
+        call("a"),
+        call("b", needs=["a"], standalone=True),
+        call("c", needs=["b"], cache=True),
+    ]
+    started = PipelineStarted(1.0, call(ROOT), cache_namespace="main")
+    pipeline.record(started, expanded(ROOT, calls, list_of("b", "c"), at=2.0))
+    pipeline.record(succeeded("a", at=3.0))
+    pipeline.record(succeeded("b", at=4.0))
+    pipeline.record(OutputLookedUp(5.0, "c", artifact("old"), "old"))
+    pipeline.close()
+    before = [input_of(url, run_id) for run_id in "bc"]
+    assert before == [artifact("a").id, artifact("b").id]
+    other = {"x0": artifact("other")}
+    take_over(url, *(RunMoved(9.0, run_id, RunState.SCHEDULED, inputs=other) for run_id in "bc"))
+    assert [input_of(url, run_id) for run_id in "bc"] == before
 
 
 def test_an_end_that_only_the_status_misses_is_made_up_for(
