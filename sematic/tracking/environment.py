@@ -54,9 +54,15 @@ def describe_git(directory: str) -> dict[str, Any] | None:
     return {
         "commit": headers["branch.oid"],
         "branch": headers["branch.head"].replace("(detached)", "HEAD"),
-        "remote": hide_credentials(run_git(directory, "remote", "get-url", "origin") or "") or None,
+        "remote": _find_remote(directory, headers["branch.oid"]),
         "dirty": any(not line.startswith("# ") for line in lines),
     }
+
+
+@lru_cache(maxsize=32)
+def _find_remote(directory: str, commit: str) -> str | None:
+    """Once per commit: it hardly ever changes, and to start git takes as long as ten functions."""
+    return hide_credentials(run_git(directory, "remote", "get-url", "origin") or "") or None
 
 
 def describe_packages() -> dict[str, str]:
