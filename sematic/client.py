@@ -228,7 +228,7 @@ def _cancel_on_exit(queries: Queries, run_id: str) -> None:
 
 def _default_reason() -> str:
     try:
-        return f"Canceled by {getpass.getuser()}."
+        return f"Canceled by user {getpass.getuser()}."
     except (KeyError, OSError):  # a user id without a name, as containers have them
         return "Canceled on request."
 

@@ -147,7 +147,7 @@ def find_resumption(url: str, run_id: str) -> Resumption:
     found = queries.pipeline_run(root_id)
     if found.status.is_terminal:
         instead = (
-            "To execute parts of it again, start a new one: LocalRunner(rerun_from=<run id>)."
+            f"To execute it again, or parts of it, start a new one: sematic rerun {root_id[:8]}"
             if queries.state_counts([root_id])[root_id]
             else "Nothing was recorded of it: run the pipeline again."
         )

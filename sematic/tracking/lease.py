@@ -44,7 +44,7 @@ class SqlLease:
         if self._execute(self._statements.renew, marks).rowcount != 1:
             raise FencedError(
                 f"Pipeline run {self._root_id} was taken over by another driver. This one (epoch "
-                f"{self._epoch}) stops."
+                f"{self._epoch}) stops. What became of it: sematic show {self._root_id[:8]}"
             )
 
     def read_wish(self) -> str | None:

@@ -286,7 +286,8 @@ class SqlWriter:
         if epoch != rows.epoch:
             raise FencedError(
                 f"Pipeline run {rows.root_id} was taken over by another driver (epoch {epoch}; "
-                f"this one has {rows.epoch}). This driver stops."
+                f"this one has {rows.epoch}). This driver stops. What became of it: sematic show "
+                f"{rows.root_id[:8]}"
             )
         if end <= next_seq:
             return False
