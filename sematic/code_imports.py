@@ -8,8 +8,10 @@ where it would do so; what it has defined by then is what that pipeline is made 
 import importlib
 import importlib.util
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from types import ModuleType
+from typing import Any
 
 
 class PipelineNotStarted(BaseException):
@@ -46,22 +48,49 @@ def refuse_while_importing() -> None:
 
 
 def _load(name: str) -> ModuleType:
-    parent, _, last = name.rpartition(".")
+    parent = name.rpartition(".")[0]
     if parent:
         import_code(parent)
     spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
+    if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
         return importlib.import_module(name)  # a namespace package, or the usual error
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except PipelineNotStarted:
-        pass  # importlib would throw the module away
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
-    loaded = sys.modules.get(name, module)  # modules may replace themselves
-    if parent:
-        setattr(sys.modules[parent], last, loaded)
-    return loaded
+    kept = _Keeping(name)
+    sys.meta_path.insert(0, kept)
+    try:  # by importlib, whose lock lets other threads wait until the module is complete
+        return importlib.import_module(name)
+    finally:
+        sys.meta_path.remove(kept)
+
+
+class _Keeping:
+    """Finds one module as ever, and keeps what its import has defined where that is ended."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """As importlib wants it."""
+        if name != self._name:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                _let_end(spec.loader)
+                return spec
+        return None
+
+
+def _let_end(loader: Any) -> None:
+    """Let ``exec_module`` return where the module would start a pipeline."""
+    original = getattr(loader, "exec_module", None)
+    if original is None or isinstance(loader, type):  # that of built-in modules is a class
+        return
+
+    def exec_module(module: ModuleType) -> None:
+        with suppress(PipelineNotStarted):
+            original(module)
+
+    with suppress(AttributeError):  # one with slots: the import ends with an error
+        loader.exec_module = exec_module

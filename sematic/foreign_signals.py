@@ -101,6 +101,8 @@ class ForeignSignals:
                 if self._ended:
                     return
                 for number in self._held[:]:
-                    self._sent_again.add(number)
-                    signal.pthread_kill(self._thread_id, number)
+                    # User code may have put its own handler there for a while, or none at all.
+                    if signal.getsignal(number) == self._handle:
+                        self._sent_again.add(number)
+                        signal.pthread_kill(self._thread_id, number)
         self._tries_again = False

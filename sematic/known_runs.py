@@ -179,8 +179,10 @@ class KnownRuns(dict[str, KnownRun]):
             return False
         if not isinstance(run.expansion, OutputOf):
             return True
-        nested = self[run.expansion.run_id].call
-        types = {nested.output_descriptor, nested.function.output_descriptor}
+        nested = self[run.expansion.run_id]
+        types = {nested.call.output_descriptor, nested.call.function.output_descriptor}
+        if nested.output is not None:  # what it is, whatever it was to be when the call was made
+            types = {nested.output.type}
         return types != {run.call.output_descriptor}
 
     def in_state(self, state: RunState) -> list[KnownRun]:

@@ -61,6 +61,17 @@ def test_one_that_is_held_back_comes_as_soon_as_user_code_runs() -> None:
         time.sleep(0.1)  # and once only
 
 
+def test_a_handler_of_user_code_is_not_given_what_is_held_back() -> None:
+    own: list[int] = []
+    signals = ForeignSignals(lambda _: False, wake=lambda: None)
+    with pytest.raises(Late), signals.held_back():  # noqa: PT012
+        signal.raise_signal(signal.SIGALRM)
+        ours = signal.signal(signal.SIGALRM, lambda *_: own.append(1))
+        time.sleep(0.2)
+        signal.signal(signal.SIGALRM, ours)
+    assert own == []
+
+
 def test_what_is_held_back_to_the_end_comes_then_and_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGALRM)
     signals = ForeignSignals(lambda _: False, wake=lambda: None)
@@ -127,13 +138,13 @@ class Loading:
 
 
 def _load() -> Loading:
-    time.sleep(0.5)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    time.sleep(5)
     return Loading()
 
 
 @sematic.func
 def load() -> Loading:
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
     return Loading()
 
 
