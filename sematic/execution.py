@@ -1,6 +1,5 @@
 """``execute_call``: the only place where functions run."""
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
@@ -18,7 +17,7 @@ from sematic.containers import KNOWN
 from sematic.error_records import build_error_record
 from sematic.errors import FutureUseError, UnusedFutureError
 from sematic.expressions import Put, evaluate, put_once
-from sematic.forked_children import children_end_here, end_child
+from sematic.forked_children import children_end_here
 from sematic.function import Function
 from sematic.future import Future, Operation, Selection
 from sematic.hidden_futures import find_holder
@@ -60,7 +59,8 @@ def execute_call(
         with executing(SematicContext(call.run_id, call.root_id), attempt) as current:
             with interruptible:  # casts and unpickling are user code too
                 arguments = load_inputs(call.function, inputs, store)
-                returned = _run_user_code(call.function, arguments)
+                with children_end_here():
+                    returned = call.function.execute(arguments)
                 value = call.function.cast_output(returned)
             return _build_outcome(call, value, current, store=store)
     except CallInterrupted:
@@ -68,20 +68,6 @@ def execute_call(
     except BaseException as error:  # noqa: BLE001
         # SystemExit too: it must not end the driver or the worker.
         return Failed(build_error_record(error, pickled=remote), error)
-
-
-def _run_user_code(function: Function[..., object], arguments: dict[str, object]) -> object:
-    """Call the function; a child process that it forked and that comes out here ends here."""
-    process = os.getpid()
-    try:
-        returned = function.execute(arguments)
-    except BaseException as error:
-        if os.getpid() != process:
-            end_child(error)
-        raise
-    if os.getpid() != process:
-        end_child(None)
-    return returned
 
 
 def load_inputs(

@@ -18,13 +18,13 @@ def children_end_here() -> Iterator[None]:
         yield
     except BaseException as error:
         if os.getpid() != process:
-            end_child(error)
+            _end_child(error)
         raise
     if os.getpid() != process:
-        end_child(None)
+        _end_child(None)
 
 
-def end_child(error: BaseException | None) -> NoReturn:
+def _end_child(error: BaseException | None) -> NoReturn:
     """End this process as Python ends a script, but for what belongs to the parent.
 
     A child has a copy of its parent's whole stack: returning from here, it would become a second

@@ -34,6 +34,7 @@ from sematic.ports import Batch
 from sematic.states import PipelineRunStatus
 from sematic.testing import ManualExecutor, MemoryStore, MemoryTracker
 from tests.builders import failed, info, succeeded
+from tests.leases import FakeLease
 
 WAIT = 10.0
 
@@ -379,25 +380,6 @@ def test_who_is_fenced_by_its_lease_records_nothing_more() -> None:
         running.result(WAIT)
     assert len(bed.executor.stopped) == 2
     assert not any(isinstance(event, PipelineAborted) for event in bed.tracker.events)
-
-
-class FakeLease:
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.error: RecordError | None = None
-        self.wish: str | None = None
-        self.renewed = 0
-
-    def renew(self) -> None:
-        if self.error is not None:
-            raise self.error
-        self.renewed += 1
-
-    def read_wish(self) -> str | None:
-        return self.wish
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

@@ -10,27 +10,9 @@ import pytest
 from sematic import heartbeat as module
 from sematic.errors import FencedError, RecordError
 from sematic.heartbeat import Heartbeat, lease_clock
+from tests.leases import FakeLease
 
 WAIT = 20.0
-
-
-class FakeLease:
-    def __init__(self, seconds: float = 0.3) -> None:
-        self.seconds = seconds
-        self.error: RecordError | None = None
-        self.wish: str | None = None
-        self.renewed = 0
-
-    def renew(self) -> None:
-        if self.error is not None:
-            raise self.error
-        self.renewed += 1
-
-    def read_wish(self) -> str | None:
-        return self.wish
-
-    def close(self) -> None:
-        pass
 
 
 class Driver:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +23,6 @@ from sematic.tracking.settling import cancel_pipeline_run
 from sematic.tracking.sql_tracker import SqlTracker
 from tests.builders import ROOT, artifact, call, expanded, info, list_of, succeeded
 from tests.recorded import RecordedPipeline, execute
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/record.db"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

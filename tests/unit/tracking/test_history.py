@@ -4,7 +4,6 @@ import copy
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -41,13 +40,6 @@ from tests.builders import (
     succeeded,
 )
 from tests.recorded import RecordedPipeline, replay
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/record.db"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

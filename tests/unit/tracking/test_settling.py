@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +23,6 @@ SILENT = f"UPDATE pipeline_runs SET heartbeat_at = heartbeat_at - 1000, {ELSEWHE
 CALLS = [call("a"), call("b", standalone=True), call("c", needs=["a"])]
 EVENTS = (PipelineStarted(1.0, call(ROOT)), expanded(ROOT, CALLS, list_of("b", "c"), at=2.0))
 OUTPUT = OutputEvaluated(4.0, ROOT, artifact("all"))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/record.db"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

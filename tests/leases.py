@@ -1,0 +1,24 @@
+"""A lease that does as it is told."""
+
+from sematic.errors import RecordError
+
+
+class FakeLease:
+    """Counts renewals; fails with an error, and has a wish, if it was given one."""
+
+    def __init__(self, seconds: float = 0.3) -> None:
+        self.seconds = seconds
+        self.error: RecordError | None = None
+        self.wish: str | None = None
+        self.renewed = 0
+
+    def renew(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self.renewed += 1
+
+    def read_wish(self) -> str | None:
+        return self.wish
+
+    def close(self) -> None:
+        pass
