@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -105,6 +106,7 @@ class Engine:
         self._recording: Recording | None = None
         self._heartbeat: Heartbeat | None = None
         self._leftovers = Leftovers("", self._events.put, warn=warn)
+        self._following: deque[Event | BaseException] = deque()
         self._missing: list[Change] = []
         self._end: EndPipeline | None = None
         self._error: BaseException | None = None
@@ -188,12 +190,7 @@ class Engine:
         with inline.answers_signals(self.request_cancel):
             thread.start()
             try:
-                inline.work()
-            except BaseException as error:  # a signal handler of the user's: a time limit, say
-                if not inline.left:
-                    self.request_cancel(f"Canceled because of {type(error).__name__}.")
-                    inline.work()
-                raise
+                inline.work_to_the_end(self.request_cancel)
             finally:
                 if not inline.left:
                     thread.join()
@@ -243,6 +240,12 @@ class Engine:
             return TimePassed(self._clock())
 
     def _take(self, event: Event | BaseException) -> None:
+        """Take an event, and then the answers to what it asks that are known at once."""
+        self._following.append(event)
+        while self._following:
+            self._take_one(self._following.popleft())
+
+    def _take_one(self, event: Event | BaseException) -> None:
         if isinstance(event, BaseException):
             self._abort(event)
             return
@@ -274,7 +277,7 @@ class Engine:
             case StopCall():
                 self._stop(instruction)
             case EvaluateInputs() | EvaluateOutput() | LookUpOutput():
-                self._evaluator.answer(instruction)
+                self._following.extend(self._evaluator.answer(instruction))
             case EndPipeline():
                 self._end = instruction
 
@@ -353,15 +356,12 @@ class Engine:
     def _close(self) -> None:
         """Let go of everything, and of the caller's thread last, whatever goes wrong before."""
         assert self._recording is not None
+        heartbeat = [self._heartbeat.close] if self._heartbeat is not None else []
+        ports = [self._tracker.close, self._standalone.close, self._inline.close]
         try:
             with ExitStack() as stack:  # from the last one up
-                stack.callback(self._inline.close)
-                if self._standalone is not self._inline:
-                    stack.callback(self._standalone.close)
-                stack.callback(self._tracker.close)
-                stack.callback(self._recording.close)
-                if self._heartbeat is not None:
-                    stack.callback(self._heartbeat.close)
+                for close in [*ports[::-1], self._recording.close, *heartbeat]:
+                    stack.callback(close)
                 stack.callback(self._evaluator.close)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = self._error or error

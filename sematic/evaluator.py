@@ -23,6 +23,7 @@ from sematic.events import (
 )
 from sematic.execution import CallInterrupted, evaluate_inputs, evaluate_output
 from sematic.ports import ArtifactStore, Clock, Tracker
+from sematic.quick_evaluation import is_quick
 from sematic.run_context import SematicContext, evaluating
 
 _THREADS = 4
@@ -31,7 +32,7 @@ _MOST_AT_A_TIME = 500
 
 
 class Evaluator:
-    """Computes inputs and outputs, and asks the cache, in threads of its own.
+    """Computes inputs and outputs, and asks the cache, in threads of its own where it takes time.
 
     Operators, properties, casts and pickling hooks of the user's are called there, for the run
     whose input or output it is: ``context()`` gives it, and its log has what they print, as if
@@ -64,17 +65,18 @@ class Evaluator:
         self._wanted: queue.SimpleQueue[LookUpOutput] = queue.SimpleQueue()
         self._asking = threading.Lock()
 
-    def answer(self, instruction: EvaluateInputs | EvaluateOutput | LookUpOutput) -> None:
-        """Begin to look for the answer, and return at once."""
-        match instruction:
-            case LookUpOutput():
-                self._wanted.put(instruction)
-                self._threads.submit(self._ask_cache)
-            case EvaluateInputs(call):
-                self._threads.submit(partial(self._find, instruction), call=call)
-            case EvaluateOutput(call):
-                attempt = instruction.attempt
-                self._threads.submit(partial(self._find, instruction), call=call, attempt=attempt)
+    def answer(self, instruction: EvaluateInputs | EvaluateOutput | LookUpOutput) -> list[Event]:
+        """Give the answer if that takes neither time nor user code; else begin to look for it."""
+        if isinstance(instruction, LookUpOutput):
+            self._wanted.put(instruction)
+            self._threads.submit(self._ask_cache)
+            return []
+        if is_quick(instruction):
+            with suppress(Exception):  # it is raised again where it is told of
+                return [self._compute(instruction)]
+        find, attempt = partial(self._find, instruction), _attempt(instruction)
+        self._threads.submit(find, call=instruction.call, attempt=attempt)
+        return []
 
     def stop(self) -> None:
         """Break off what is evaluated, if anything is, and evaluate nothing any more.
@@ -111,9 +113,8 @@ class Evaluator:
         interruptible: AbstractContextManager[object],
     ) -> Event:
         call = instruction.call
-        attempt = instruction.attempt if isinstance(instruction, EvaluateOutput) else 0
         context = SematicContext(call.run_id, call.root_id)
-        with evaluating(context, attempt, thread_id=self._thread_id):
+        with evaluating(context, _attempt(instruction), thread_id=self._thread_id):
             try:
                 with interruptible:
                     return self._compute(instruction)
@@ -199,3 +200,7 @@ class Evaluator:
         if warning is not None:
             self._warn(warning)
         return None, None
+
+
+def _attempt(instruction: EvaluateInputs | EvaluateOutput) -> int:
+    return instruction.attempt if isinstance(instruction, EvaluateOutput) else 0

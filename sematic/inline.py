@@ -97,6 +97,20 @@ class InlineExecutor:
         if self.left:
             raise KeyboardInterrupt
 
+    def work_to_the_end(self, cancel: Callable[[str], None]) -> None:
+        """As :meth:`work`; what a signal handler raises between functions cancels, and waits.
+
+        Args:
+            cancel: asks for the end of the pipeline run, given the reason.
+        """
+        try:
+            self.work()
+        except BaseException as error:  # a time limit of the user's, say
+            if not self.left:
+                cancel(f"Canceled because of {type(error).__name__}.")
+                self.work()
+            raise
+
     @contextmanager
     def answers_signals(self, cancel: Callable[[str], None]) -> Iterator[None]:
         """Let signals end the pipeline run, see :mod:`sematic.stop_signals`.
