@@ -1,8 +1,7 @@
 """LocalRunner: on this machine, tracked, standalone functions in parallel on local Ray."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sematic.artifacts.store import FileSystemStore
 from sematic.caching import CacheNamespace, determine_cache_namespace
 from sematic.engine import Engine
-from sematic.errors import InvalidOptionError, RecordError, SematicError
+from sematic.errors import InvalidOptionError, SematicError
 from sematic.events import OnFailure
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
@@ -144,15 +143,15 @@ class LocalRunner(Runner):
                     _tell_of_changes(resumption, tell)
                     value = self._go_on(engine, info, resumption)
                 else:
-                    with _surroundings(tracker, info, tell):
-                        value = engine.run(
-                            call,
-                            info,
-                            max_parallelism=self._max_parallelism,
-                            on_failure=self._on_failure,
-                            cache_namespace=info.cache_namespace,
-                            seeds=seeds,
-                        )
+                    tracker.annotate_when_closed(_look_around(), tell=tell)
+                    value = engine.run(
+                        call,
+                        info,
+                        max_parallelism=self._max_parallelism,
+                        on_failure=self._on_failure,
+                        cache_namespace=info.cache_namespace,
+                        seeds=seeds,
+                    )
             progress.conclude(value)
             return value
 
@@ -214,11 +213,8 @@ def _describe(root: Future, *, runner: str, cache_namespace: str | None) -> Pipe
     )
 
 
-@contextmanager
-def _surroundings(
-    tracker: SqlTracker, info: PipelineRunInfo, tell: Callable[[str], None]
-) -> Iterator[None]:
-    """Look at git and packages beside the pipeline run, and add what was found at its end."""
+def _look_around() -> Callable[[], dict[str, Any]]:
+    """Look at git and packages beside the pipeline run. Returns what waits for what was found."""
     found: dict[str, Any] = {}
     thread = threading.Thread(
         target=lambda: found.update(describe_surroundings()), name="sematic-surroundings"
@@ -226,25 +222,11 @@ def _surroundings(
     thread.daemon = True
     thread.start()
 
-    with tracker.annotations() as annotate:
+    def wait() -> dict[str, Any]:
+        thread.join(_SURROUNDINGS_SECONDS)
+        return found
 
-        def add() -> None:
-            thread.join(_SURROUNDINGS_SECONDS)
-            if found:
-                try:
-                    annotate(info.root_id, {**info.environment, **found})
-                except RecordError as error:  # the outcome is recorded: it is what counts
-                    tell(f"Git commit and package versions could not be recorded: {error}")
-
-        try:
-            yield
-        except (RecordError, KeyboardInterrupt):
-            raise  # there is no record to add to, or no time
-        except BaseException:
-            add()
-            raise
-        else:
-            add()
+    return wait
 
 
 def _check_parallelism(value: object) -> int | None:

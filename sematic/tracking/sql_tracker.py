@@ -2,17 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
+from sematic.errors import RecordError
 from sematic.ports import Batch, Clock, PipelineRunInfo
 from sematic.tracking.ballast import Ballast
 from sematic.tracking.connections import HEAD, is_sqlite, sqlite_path
 from sematic.tracking.faults import LockedError
 from sematic.tracking.lease import SqlLease
-from sematic.tracking.patience import Patience
+from sematic.tracking.patience import Patience, tell_on_stderr
 from sematic.tracking.processes import Mark, describe_process
 from sematic.tracking.rows import RowBatch, RowBuilder
 from sematic.tracking.writer import SqlWriter
@@ -66,6 +66,9 @@ class SqlTracker:
         self._clock = clock
         self._heartbeat_at = heartbeat_at
         self._mark: Mark | None = None
+        self._begun: PipelineRunInfo | None = None
+        self._find: Callable[[], dict[str, Any]] = dict
+        self._tell: Callable[[str], None] = tell_on_stderr
 
     def build_writer(self) -> SqlWriter:
         """A writer of its own connection, for another thread or process."""
@@ -80,6 +83,7 @@ class SqlTracker:
         epoch = self._patience.insist(lambda: self._begin(info, after_epoch), on=LockedError)
         if is_sqlite(self._url):
             Ballast(sqlite_path(self._url)).make()
+        self._begun = info
         return epoch
 
     def _begin(self, info: PipelineRunInfo, after_epoch: int) -> int:
@@ -118,7 +122,11 @@ class SqlTracker:
         It waits for a record that is locked or out of reach, and says so on standard error.
         """
         rows = self._builder.build(batch)
-        self._patience.insist(lambda: self._writer.write(rows))
+        try:
+            self._patience.insist(lambda: self._writer.write(rows))
+        except RecordError:
+            self._begun = None
+            raise
 
     def find_outputs(self, cache_keys: Collection[str]) -> dict[str, list[tuple[str, ArtifactRef]]]:
         """The recorded outputs under cache keys; see :meth:`sematic.ports.Tracker`."""
@@ -127,20 +135,31 @@ class SqlTracker:
                 self._reader = self.build_writer()
             return self._reader.find_outputs(cache_keys)
 
-    @contextmanager
-    def annotations(self) -> Iterator[Callable[[str, dict[str, Any]], None]]:
-        """What replaces the environment of a pipeline run, given its id; from any thread.
+    def annotate_when_closed(
+        self, find: Callable[[], dict[str, Any]], *, tell: Callable[[str], None]
+    ) -> None:
+        """Add to the environment of the pipeline run, when all else is recorded.
 
-        Its connection is open while the block runs. SQLite tidies up whenever the last one is
-        closed, which takes longer than all else here: with this around, that is only once.
+        Not where that could not be recorded. A connection of its own would be quicker to use, but
+        to open and to close one takes longer than many functions do.
+
+        Args:
+            find: what to add; may take a while.
+            tell: told one sentence if that cannot be recorded.
         """
-        with closing(SqlWriter(self._url)) as writer:
-            writer.open()
-            # What was lost since is connected anew. Nobody waits long for git commits.
-            patience = Patience(most_seconds=_SECONDS_TO_ANNOTATE)
-            yield lambda root_id, environment: patience.insist(
-                lambda: writer.annotate(root_id, environment)
-            )
+        self._find, self._tell = find, tell
+
+    def _annotate(self, info: PipelineRunInfo) -> None:
+        found = self._find()
+        if not found:
+            return
+        # What was lost since is connected anew. Nobody waits long for git commits.
+        patience = Patience(most_seconds=_SECONDS_TO_ANNOTATE)
+        environment = {**info.environment, **found}
+        try:
+            patience.insist(lambda: self._own.annotate(info.root_id, environment))
+        except RecordError as error:  # the outcome is recorded: it is what counts
+            self._tell(f"Git commit and package versions could not be recorded: {error}")
 
     def use_writer(self, writer: RowWriter) -> None:
         """Write through ``writer`` from the next batch on; from any thread.
@@ -151,6 +170,9 @@ class SqlTracker:
 
     def close(self) -> None:
         """Close every connection, and let others see that nobody drives from here any more."""
+        if self._begun is not None:
+            self._annotate(self._begun)
+            self._begun = None
         if self._mark is not None:
             self._mark.close()
         self._writer.close()
