@@ -11,6 +11,7 @@ from sematic.ports import Batch, Clock, PipelineRunInfo
 from sematic.tracking.ballast import Ballast
 from sematic.tracking.connections import HEAD, is_sqlite, sqlite_path
 from sematic.tracking.faults import LockedError
+from sematic.tracking.kept_open import keep_open
 from sematic.tracking.lease import SqlLease
 from sematic.tracking.patience import Patience, tell_on_stderr
 from sematic.tracking.processes import Mark, describe_process
@@ -83,6 +84,7 @@ class SqlTracker:
         epoch = self._patience.insist(lambda: self._begin(info, after_epoch), on=LockedError)
         if is_sqlite(self._url):
             Ballast(sqlite_path(self._url)).make()
+            keep_open(self._url)
         self._begun = info
         return epoch
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from sematic.calls import ArtifactRef
@@ -72,7 +72,7 @@ class SqlWriter:
             RecordError: the database cannot be written.
         """
         row = {
-            **asdict(info),
+            **{part.name: getattr(info, part.name) for part in fields(info)},
             "environment": json.dumps(info.environment, default=str),
             "status": PipelineRunStatus.RUNNING.value,
             "epoch": 1,

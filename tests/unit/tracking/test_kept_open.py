@@ -1,0 +1,103 @@
+"""The connection that stays open between pipeline runs: quicker, and in nobody's way."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sematic.tracking.connections import connect
+from sematic.tracking.database import Database
+from sematic.tracking.kept_open import close_kept, keep_open
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    close_kept()
+    yield
+    close_kept()
+
+
+def make(directory: Path) -> tuple[str, Path]:
+    """URL and log of a new record."""
+    directory.mkdir(exist_ok=True)
+    url = f"sqlite:///{directory}/record.db"
+    Database(url).prepare()
+    return url, directory / "record.db-wal"
+
+
+def use(url: str) -> None:
+    with closing(connect(url)) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS mine (x)")
+        connection.execute("INSERT INTO mine VALUES (1)")
+
+
+def test_the_log_stays_until_it_is_closed(tmp_path: Path) -> None:
+    url, log = make(tmp_path)
+    use(url)
+    assert not log.exists()
+    keep_open(url)
+    use(url)
+    assert log.exists()
+    close_kept()
+    assert not log.exists()
+
+
+def test_another_record_takes_its_place(tmp_path: Path) -> None:
+    (first, first_log), (second, second_log) = make(tmp_path / "1"), make(tmp_path / "2")
+    for url in first, second, second:
+        keep_open(url)
+        use(url)
+    assert not first_log.exists()
+    assert second_log.exists()
+
+
+def test_a_record_that_was_replaced_is_noticed(tmp_path: Path) -> None:
+    url, log = make(tmp_path)
+    keep_open(url)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    keep_open(url)  # there is nothing to keep
+    make(tmp_path)
+    keep_open(url)
+    use(url)
+    assert log.exists()
+    close_kept()
+    with closing(sqlite3.connect(tmp_path / "record.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM mine").fetchone() == (1,)
+
+
+def test_a_child_process_leaves_it_alone(tmp_path: Path) -> None:
+    url, log = make(tmp_path)
+    keep_open(url)
+    use(url)
+    child = os.fork()
+    if child == 0:
+        close_kept()
+        keep_open(url)
+        use(url)
+        close_kept()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert log.exists()
+    use(url)
+    with closing(connect(url)) as connection:
+        assert connection.execute("SELECT count(*) FROM mine").fetchone() == (3,)
+
+
+def test_it_is_closed_when_the_process_ends(tmp_path: Path) -> None:
+    program = (
+        "import sematic\n"
+        "@sematic.func\n"
+        "def one() -> int: return 1\n"
+        "for _ in range(2): print(sematic.LocalRunner(progress='off').run(one()))\n"
+    )
+    command = [sys.executable, "-c", program]
+    environment = {**os.environ, "SEMATIC_CONFIG_DIR": str(tmp_path)}
+    subprocess.run(command, env=environment, check=True)
+    assert (tmp_path / "sematic.db").exists()
+    assert not list(tmp_path.glob("*-wal"))
