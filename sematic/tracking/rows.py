@@ -15,6 +15,7 @@ from sematic.calls import (
     Expanded,
     Expression,
     Input,
+    OutputOf,
     dependencies,
 )
 from sematic.events import (
@@ -27,7 +28,7 @@ from sematic.events import (
     RunMoved,
 )
 from sematic.function import Function
-from sematic.options import options_to_json
+from sematic.options import CallOptions, options_to_json
 from sematic.ports import Batch
 from sematic.states import RunState
 from sematic.tracking.event_json import error_to_json, event_to_json
@@ -37,6 +38,7 @@ Row = tuple[Any, ...]
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
+_CREATED = RunState.CREATED.value
 _TIMES = {
     RunState.SCHEDULED: "scheduled_at",
     RunState.RESOLVED: "resolved_at",
@@ -93,6 +95,7 @@ class RowBuilder:
     def __init__(self, recorded_runs: int = 0) -> None:
         self._ordinal = recorded_runs
         self._function_ids: dict[int, tuple[Function[..., Any], str]] = {}
+        self._options: dict[int, tuple[CallOptions, str]] = {}
         self._sent_artifacts: set[str] = set()
         self._constants: set[str] = set()
         self._last = (
@@ -125,19 +128,21 @@ class RowBuilder:
         details: dict[str, dict[str, Any]] = {}
         inputs: dict[str, dict[str, str]] = {}
         for change in batch.changes:
-            match change:
-                case RunCreated(_, call):
-                    created[call.run_id] = change
-                    details[call.run_id] = {"state": RunState.CREATED.value, "attempt": 0}
-                case RunMoved(at, run_id):
-                    details.setdefault(run_id, {}).update(_moved(change))
-                    if change.state is RunState.RETRYING:
-                        rows.attempts.append(_attempt(change))
-                    if change.inputs:
-                        inputs[run_id] = {n: ref.id for n, ref in change.inputs.items()}
-                        self._add_artifacts(rows, change.inputs.values(), at)
-                case PipelineMoved(at, _, status, reason):
-                    rows.status = (status.value, storable_text(reason), at)
+            if isinstance(change, RunMoved):
+                run_id = change.run_id
+                details.setdefault(run_id, {}).update(_moved(change))
+                if change.state is RunState.RETRYING:
+                    rows.attempts.append(_attempt(change))
+                if change.inputs:
+                    inputs[run_id] = {n: ref.id for n, ref in change.inputs.items()}
+                    self._add_artifacts(rows, change.inputs.values(), change.at)
+            elif isinstance(change, RunCreated):
+                run_id = change.call.run_id
+                created[run_id] = change
+                details[run_id] = {"state": _CREATED, "attempt": 0}
+            elif isinstance(change, PipelineMoved):
+                reason = storable_text(change.reason)
+                rows.status = (change.status.value, reason, change.at)
         for run_id, values in details.items():
             row = tuple(map(values.get, RUN_DETAILS))
             known = inputs.get(run_id, {})
@@ -171,7 +176,7 @@ class RowBuilder:
                 storable_text(call.function.path),
                 self._function_id(rows, call.function),
                 call.options.standalone,
-                _encode(options_to_json(call.options)),
+                self._options_text(call.options),
                 change.at,
                 *details,
             )
@@ -183,6 +188,13 @@ class RowBuilder:
             if artifact_id not in self._constants:
                 self._constants.add(artifact_id)
                 rows.constants.append((rows.root_id, artifact_id))
+
+    def _options_text(self, options: CallOptions) -> str:
+        """Nearly all calls of a function share its options."""
+        known = self._options.get(id(options))
+        if known is None:
+            known = self._options[id(options)] = options, _encode(options_to_json(options))
+        return known[1]
 
     def _function_id(self, rows: RowBatch, function: Function[..., Any]) -> str:
         known = self._function_ids.get(id(function))
@@ -295,7 +307,8 @@ def _input_artifacts(value: Input) -> Iterator[ArtifactRef]:
 def _sources(value: Input) -> str | None:
     if isinstance(value, ArtifactRef):
         return None
-    return _encode(sorted(set(dependencies(value))))
+    ids = {value.run_id} if isinstance(value, OutputOf) else set(dependencies(value))
+    return _encode(sorted(ids))
 
 
 @overload
