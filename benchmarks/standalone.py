@@ -1,8 +1,8 @@
 """What standalone functions cost, beside the same functions as plain Ray tasks.
 
 Both use one Ray that is up, with warm workers, and take turns. What is timed of a pipeline run is
-all of it: from ``LocalRunner().run`` to the value, with the start of its tracker actor, the record
-and the artifacts.
+all of it: from ``LocalRunner().run`` to the value, with the record and the artifacts. It is over
+before its tracker actor would start.
 """
 
 import logging

@@ -10,8 +10,8 @@ from sematic.ray_backend.calls_to_ray import calls_to_ray
 
 # An answer takes milliseconds, or half a minute where somebody else locks the database.
 _MOST_SECONDS = 60.0
-# A process takes half a second of a processor to start. What is over as soon is spared that.
-_SECONDS_BEFORE_START = 1.0
+# A process takes half a second of a processor to start: a short pipeline run would feel that.
+_SECONDS_BEFORE_START = 3.0
 
 
 class Writer(Protocol):
@@ -42,7 +42,7 @@ class Movable(Protocol):
 
 
 def move_to_actor(ray: Any, tracker: Movable) -> Callable[[], None]:
-    """Let an actor write a tracker's rows, from a second or two from now. Returns at once.
+    """Let an actor write a tracker's rows, from a few seconds from now. Returns at once.
 
     Returns:
         What brings the writing back; to be called before Ray is left.

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class WorkerLog:
             self._end()
             self._note_failure(refusal)
             _tell(path, refusal)
-            with _lenient_streams(self._note_failure):
+            with _LenientStreams(self._note_failure):
                 yield
             return
         _flush()
@@ -62,7 +62,7 @@ class WorkerLog:
         try:
             os.dup2(spool.descriptor, 1)
             os.dup2(spool.descriptor, 2)
-            with _lenient_streams(self._note_failure):
+            with _LenientStreams(self._note_failure):
                 yield
         finally:
             self._note_failure(_flush())
@@ -232,25 +232,25 @@ class _LenientStream:
         return iter(self._original)
 
 
-@contextmanager
-def _lenient_streams(note: Callable[[OSError], None]) -> Iterator[None]:
-    """Let no function fail because of what it prints: Ray's streams write at once."""
-    with ExitStack() as stack:
+class _LenientStreams:
+    """Lets no function fail because of what it prints: Ray's streams write at once."""
+
+    def __init__(self, note: Callable[[OSError], None]) -> None:
+        self._note = note
+        self._replaced: list[tuple[str, Any, _LenientStream]] = []
+
+    def __enter__(self) -> None:
         for name in ("stdout", "stderr"):
             original = getattr(sys, name)
             if original is not None:
-                stack.enter_context(_replaced(name, original, _LenientStream(original, note)))
-        yield
+                replacement = _LenientStream(original, self._note)
+                self._replaced.append((name, original, replacement))
+                setattr(sys, name, replacement)
 
-
-@contextmanager
-def _replaced(name: str, original: Any, replacement: Any) -> Iterator[None]:
-    setattr(sys, name, replacement)
-    try:
-        yield
-    finally:
-        if getattr(sys, name) is replacement:  # else it was replaced on purpose
-            setattr(sys, name, original)
+    def __exit__(self, *_: object) -> None:
+        for name, original, replacement in self._replaced:
+            if getattr(sys, name) is replacement:  # else it was replaced on purpose
+                setattr(sys, name, original)
 
 
 def _flush() -> OSError | None:
