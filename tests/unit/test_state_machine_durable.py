@@ -417,6 +417,19 @@ def test_what_waits_for_an_output_that_is_its_own_needs_no_code(
     assert take_code(pipeline, {"m.a": now, "m.b": integer}) == asked
 
 
+def test_an_output_of_another_type_is_cast_though_the_driver_changes_once_more(
+    pipeline: Pipeline,
+) -> None:
+    """The second driver's code gave it, and that driver died before it had cast it."""
+    pipeline.start(call(ROOT, function=recorded("root")))
+    pipeline.expand(ROOT, [call("b", function=recorded("b"))], OutputOf("b"))
+    resume(pipeline)
+    assert gives(pipeline, "b", "float", attempt=2) == ["b RESOLVED", "evaluate output of root"]
+    pipeline.state, _ = replay(pipeline.events)
+    assert take_code(pipeline) == {"m.root"}
+    assert pipeline.change_driver() == ["evaluate output of root"]
+
+
 def test_what_is_ending_needs_no_code(pipeline: Pipeline) -> None:
     pipeline.start(call(ROOT, function=recorded("root")))
     pipeline.expand(ROOT, [standalone("a", function=recorded("a"))], OutputOf("a"))
