@@ -2,16 +2,22 @@
 
 A script without ``if __name__ == "__main__"`` starts a pipeline where it is imported, too: in a
 worker, and where a command like ``sematic resume`` looks for its functions. There its import ends
-where it would do so; what it has defined by then is what that pipeline is made of.
+where it would do so; what it has defined by then is what that pipeline is made of. The same holds
+for what such a module imports.
+
+The module stays in ``sys.modules`` as it is then: what it defines must be found there, by pickle
+for one. Whoever misses something in it is told why.
 """
 
+import dis
 import importlib
-import importlib.util
 import sys
-from contextlib import suppress
+from collections.abc import Sequence
 from contextvars import ContextVar
-from types import ModuleType
+from importlib.machinery import ModuleSpec
+from types import ModuleType, TracebackType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 
 class PipelineNotStarted(BaseException):
@@ -28,11 +34,13 @@ def import_code(name: str) -> ModuleType:
         ImportError: it cannot be imported; as :func:`importlib.import_module`, also otherwise.
     """
     known = sys.modules.get(name)
-    if known is not None:
+    if known is not None and not _is_being_imported(known):
         return known
+    if sys.meta_path[:1] != [_finder]:  # never taken out: others may be going through the list
+        sys.meta_path.insert(0, _finder)
     token = _importing.set(True)
-    try:
-        return _load(name)
+    try:  # by importlib, whose lock lets other threads wait until the module is complete
+        return importlib.import_module(name)
     finally:
         _importing.reset(token)
 
@@ -47,50 +55,97 @@ def refuse_while_importing() -> None:
         raise PipelineNotStarted
 
 
-def _load(name: str) -> ModuleType:
-    parent = name.rpartition(".")[0]
-    if parent:
-        import_code(parent)
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
-        return importlib.import_module(name)  # a namespace package, or the usual error
-    kept = _Keeping(name)
-    sys.meta_path.insert(0, kept)
-    try:  # by importlib, whose lock lets other threads wait until the module is complete
-        return importlib.import_module(name)
-    finally:
-        sys.meta_path.remove(kept)
+def why_incomplete(module: object) -> str | None:
+    """Why a module may lack what its file defines, in words; ``None`` where it does not."""
+    if not isinstance(module, ModuleType) or module not in _cut_off:
+        return None
+    spec, line = _cut_off[module]
+    if module.__spec__ is not spec:  # importlib.reload() has given it another one
+        return None
+    place = f"in line {line}, " if line else ""
+    return (
+        f"the import of {module.__name__} ended {place}where it would have started a pipeline. "
+        'Write `if __name__ == "__main__":` in front of that, and all functions above it.'
+    )
 
 
-class _Keeping:
-    """Finds one module as ever, and keeps what its import has defined where that is ended."""
+# With the spec by which they were imported, and the line of their file where that ended.
+_cut_off: "WeakKeyDictionary[ModuleType, tuple[ModuleSpec, int]]" = WeakKeyDictionary()
 
-    def __init__(self, name: str) -> None:
-        self._name = name
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+def _is_being_imported(module: ModuleType) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
+class _Finder:
+    """Finds modules as all others do, and lets their import end early where it is one for code."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """As importlib wants it."""
-        if name != self._name:
+        if not _importing.get():
             return None
-        for finder in sys.meta_path:
+        for finder in sys.meta_path[:]:
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
             spec = finder.find_spec(name, path, target)
             if spec is not None:
-                _let_end(spec.loader)
+                if hasattr(spec.loader, "exec_module"):
+                    loader: Any = _Loader(spec)
+                    spec.loader = loader
                 return spec
         return None
 
 
-def _let_end(loader: Any) -> None:
-    """Let ``exec_module`` return where the module would start a pipeline."""
-    original = getattr(loader, "exec_module", None)
-    if original is None or isinstance(loader, type):  # that of built-in modules is a class
-        return
+_finder: Any = _Finder()
 
-    def exec_module(module: ModuleType) -> None:
-        with suppress(PipelineNotStarted):
-            original(module)
 
-    with suppress(AttributeError):  # one with slots: the import ends with an error
-        loader.exec_module = exec_module
+class _Loader:
+    """Stands for the loader of a module until that is executed: loaders may be shared."""
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        self._spec = spec
+        self._loader: Any = spec.loader
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute a module up to where it would start a pipeline."""
+        self._spec.loader = module.__loader__ = self._loader
+        try:
+            self._loader.exec_module(module)
+        except PipelineNotStarted as end:
+            _cut_off[module] = self._spec, _line_of(module, end.__traceback__)
+            if type(module) is ModuleType:
+                module.__class__ = _CutOff
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def _line_of(module: ModuleType, traceback: TracebackType | None) -> int:
+    """The line of a module that a traceback goes through."""
+    while traceback is not None and traceback.tb_frame.f_globals is not module.__dict__:
+        traceback = traceback.tb_next
+    return traceback.tb_lineno if traceback is not None else 0
+
+
+class _CutOff(ModuleType):
+    """A module whose import has ended early."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return import_code, (self.__name__,)  # as cloudpickle has it for modules
+
+    def __getattr__(self, name: str) -> Any:
+        text, why = f"module {self.__name__!r} has no attribute {name!r}", why_incomplete(self)
+        if why is None or name.startswith("__"):
+            raise AttributeError(text, name=name, obj=self)
+        if _is_from_import():  # which has a message of its own for an AttributeError
+            text = f"cannot import name {name!r} from {self.__name__!r}"
+            raise ImportError(f"{text}: {why}", name=self.__name__, path=self.__file__)
+        raise AttributeError(f"{text}: {why}", name=name, obj=self)
+
+
+def _is_from_import() -> bool:
+    """Whether the caller's caller is at ``from ... import ...``."""
+    frame = sys._getframe(2)
+    return frame.f_code.co_code[frame.f_lasti] == dis.opmap["IMPORT_FROM"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sematic.calls import ArtifactRef, Call, Outcome, Succeeded
-from sematic.code_imports import import_code
+from sematic.code_imports import import_code, why_incomplete
 from sematic.errors import UnserializableValueError
 from sematic.function import Function, pickling_by_value
 from sematic.types.names import canonical_module, find_qualified, main_module_name
@@ -214,7 +214,8 @@ def _import_function(module: str, qualname: str) -> Function[..., Any]:
             "import the module: install it there, or keep it beside the script that runs."
         ) from error
     if not isinstance(found, Function):
-        raise ImportError(f"Unable to find function {module}.{qualname}: did it change location?")
+        why = why_incomplete(sys.modules[module]) or "did it change location?"
+        raise ImportError(f"Unable to find function {module}.{qualname}: {why}")
     return found
 
 
@@ -222,7 +223,7 @@ def locate_function(path: str) -> Function[..., Any]:
     """The function that was recorded under an importable path.
 
     Raises:
-        ImportError: there is none any more.
+        ImportError: there is none any more, or its module imports what is not installed.
     """
     if path.startswith(f"{main_module_name()}."):
         found = find_qualified(sys.modules["__main__"], path[len(main_module_name()) + 1 :])
@@ -232,7 +233,10 @@ def locate_function(path: str) -> Function[..., Any]:
     while module:
         try:
             import_code(module)
-        except ModuleNotFoundError:  # the last part of it is a class, or a function with a map
+        except ModuleNotFoundError as error:
+            if not f"{module}.".startswith(f"{error.name}."):  # a module that it imports
+                raise ImportError(f"Unable to find function {path}: {error}.") from error
+            # The last part of it is a class, or a function with a map.
             module, _, last = module.rpartition(".")
             qualname = f"{last}.{qualname}"
         else:

@@ -1,30 +1,49 @@
 """Modules that are imported for what is in them."""
 
+import importlib
+import pickle
 import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib.machinery import BuiltinImporter, SourceFileLoader
 from pathlib import Path
+from typing import Any
 
+import cloudpickle
 import pytest
 
 from sematic.code_imports import import_code
+from sematic.shipping import locate_function
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    return tmp_path
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
 RUNS = """
 import sematic
 
+class Value: pass
+
 @sematic.func
 def f() -> int:
     return 1
 
-sematic.SilentRunner().run(f())
+value = sematic.SilentRunner().run(f())
 after = 1
+
+@sematic.func
+def g() -> int:
+    return 2
 """
+WHY = r"the import of starts_one ended in line 10, where it would have started a pipeline\. Write"
 
 
 def test_an_import_ends_where_a_pipeline_would_start(place: Path) -> None:
@@ -52,3 +71,93 @@ def test_what_cannot_be_imported_is_an_error_as_ever(place: Path) -> None:
         import_code("no_such_module")
     with pytest.raises(ModuleNotFoundError):
         import_code("no_such_package.module")
+
+
+# --- what is half-made stays so, and says so
+
+
+@pytest.fixture
+def starts_one(place: Path) -> Any:
+    (place / "starts_one.py").write_text(RUNS)
+    return import_code("starts_one")
+
+
+def test_what_is_missing_in_a_module_says_why(starts_one: Any) -> None:
+    with pytest.raises(AttributeError, match=f"'starts_one' has no attribute 'after': {WHY}"):
+        print(starts_one.after)
+    with pytest.raises(ImportError, match=f"cannot import name 'after' from 'starts_one': {WHY}"):
+        from starts_one import after  # type: ignore[import-not-found]  # noqa: F401
+    with pytest.raises(ImportError, match=f"Unable to find function starts_one.g: {WHY}"):
+        locate_function("starts_one.g")
+    assert not hasattr(starts_one, "after")
+    assert not hasattr(starts_one, "__path__")
+
+
+def test_what_is_there_can_be_imported_and_pickled_as_ever(starts_one: Any) -> None:
+    from starts_one import f
+
+    assert f is starts_one.f is locate_function("starts_one.f")
+    assert type(pickle.loads(pickle.dumps(starts_one.Value()))) is starts_one.Value
+    assert cloudpickle.loads(cloudpickle.dumps(starts_one)) is starts_one
+
+
+def test_reloading_a_module_executes_all_of_it(starts_one: Any) -> None:
+    assert importlib.reload(starts_one).after == starts_one.value == 1
+    with pytest.raises(AttributeError) as caught:
+        print(starts_one.another)
+    assert str(caught.value) == "module 'starts_one' has no attribute 'another'"
+
+
+def test_a_module_goes_on_after_the_import_of_one_that_ends_early(place: Path) -> None:
+    (place / "starts_one.py").write_text(RUNS)
+    (place / "imports_it.py").write_text("from starts_one import f\nafter = f.func()")
+    assert import_code("imports_it").after == 1
+    (place / "needs_it.py").write_text("from starts_one import after")
+    with pytest.raises(ImportError, match=WHY):
+        import_code("needs_it")
+
+
+# --- beside other imports
+
+
+@pytest.mark.parametrize("import_it", [import_code, importlib.import_module])
+def test_other_threads_wait_until_a_module_is_as_complete_as_it_gets(
+    place: Path, import_it: Callable[[str], Any]
+) -> None:
+    code = "import time\nentered.set()\ntime.sleep(0.3)\n"
+    (place / "slow_one.py").write_text(f"from entrance import entered\n{code}{RUNS}")
+    (place / "entrance.py").write_text("import threading\nentered = threading.Event()")
+    entered = import_code("entrance").entered
+    thread = threading.Thread(target=import_code, args=("slow_one",))
+    thread.start()
+    assert entered.wait(10)
+    module = import_it("slow_one")
+    assert module.f.func() == 1
+    thread.join()
+    assert sys.modules["slow_one"] is module
+
+
+def test_loaders_are_left_as_they_were(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = dict(vars(BuiltinImporter))
+    builtin = next(name for name in ("xxsubtype", "_opcode") if name in sys.builtin_module_names)
+    monkeypatch.delitem(sys.modules, builtin, raising=False)
+    (place / "imports_builtin.py").write_text(f"import {builtin}{RUNS}")
+    module = import_code("imports_builtin")
+    assert dict(vars(BuiltinImporter)) == before
+    assert getattr(module, builtin).__loader__ is BuiltinImporter
+    assert isinstance(module.__loader__, SourceFileLoader)
+    assert module.__loader__ is module.__spec__.loader
+    assert "exec_module" not in vars(module.__loader__)
+
+
+def test_modules_of_an_archive_share_a_loader_that_stays_as_it_was(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(place / "archive.zip", "w") as archive:
+        archive.writestr("zipped_one.py", RUNS)
+        archive.writestr("zipped_two.py", "x = 2")
+    monkeypatch.syspath_prepend(place / "archive.zip")
+    modules = [import_code(name) for name in ("zipped_one", "zipped_two")]
+    assert modules[0].f.func() == 1
+    assert modules[0].__loader__ is modules[1].__loader__
+    assert "exec_module" not in vars(modules[0].__loader__)

@@ -91,6 +91,15 @@ def test_a_recorded_path_that_is_not_there(path: str) -> None:
         locate_function(path)
 
 
+def test_a_module_whose_own_imports_fail_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needs_another.py").write_text("import no_such_module")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"needs_another\.f: No module named 'no_such_module'"):
+        locate_function("needs_another.f")
+
+
 # --- functions that cannot
 
 
