@@ -40,6 +40,26 @@ def find_run(queries: "Queries", prefix: str) -> str:
         return queries.resolve_run_id(prefix)
 
 
+def missing_code(error: ImportError, *, option: str, otherwise: str) -> click.ClickException:
+    """What to raise where a recorded function is not to be found.
+
+    Args:
+        error: names it.
+        option: of the LocalRunner that does the same as the command, where the function is.
+        otherwise: what else can be done where it was in a file.
+    """
+    if " __main__." in str(error):
+        advice = (
+            "Functions of notebooks and consoles cannot be found from here: there, write "
+            f"LocalRunner({option}).run(<the same future>)."
+        )
+    else:
+        moved = str(error).endswith("did it change location?")
+        mend = "Bring it back, under the same name," if moved else "Mend that"
+        advice = f"{mend} and call this again; or {otherwise}."
+    return click.ClickException(f"{error} {advice}")
+
+
 class _Id(click.ParamType):  # type: ignore[type-arg]
     """An id, maybe short."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sematic.cli.record import RunId, find_run, open_record
+from sematic.cli.record import RunId, find_run, missing_code, open_record
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.cli.tree import RunTree, TreeLine
 from sematic.errors import CancellationError, NotFoundError, PipelineRunError
@@ -57,9 +57,10 @@ def rerun(run: str, start: str | None, dry_run: bool) -> None:
             else:
                 _execute(row, found, store, settings.database_url)
         except ImportError as error:
-            raise click.ClickException(
-                f"{error} Functions of notebooks and consoles cannot be found from here: there, "
-                f"write LocalRunner(rerun_from={short_id(start_id)!r}).run(<the same future>)."
+            raise missing_code(
+                error,
+                option=f"rerun_from={short_id(start_id)!r}",
+                otherwise="run the pipeline anew, with the code as it is now",
             ) from error
 
 

@@ -2,8 +2,9 @@
 
 import click
 
-from sematic.cli.record import RunId, find_run, open_record
+from sematic.cli.record import RunId, find_run, missing_code, open_record
 from sematic.errors import CancellationError, PipelineRunError
+from sematic.wording import short_id
 
 
 @click.command(short_help="Go on with RUN where its driver stopped.")
@@ -27,9 +28,11 @@ def resume(run: str) -> None:
             root = build_root_future(resumption, FileSystemStore(settings.artifacts_uri))
             LocalRunner(resume=resumption.root_id).run(root)
         except ImportError as error:
-            raise click.ClickException(
-                f"{error} Functions of notebooks and consoles cannot be found from here: there, "
-                f"write LocalRunner(resume={resumption.root_id[:8]!r}).run(<the same future>)."
+            id_ = short_id(resumption.root_id)
+            raise missing_code(
+                error,
+                option=f"resume={id_!r}",
+                otherwise=f"end this pipeline run (sematic cancel {id_}) and begin a new one",
             ) from error
         except (PipelineRunError, CancellationError):  # shown by the progress display
             raise SystemExit(1) from None

@@ -114,7 +114,8 @@ class Resumption:
         if path != root.function.path:
             raise InvalidOptionError(
                 f"Pipeline run {self.root_id} is one of {path}, but the runner was given a future "
-                f"of {root.function.path}. Give it the same function with the same arguments."
+                f"of {root.function.path}. Give it the same function, under its name of then, "
+                "with the same arguments."
             )
         for argument in queries.inputs(self.root_id):
             given, recorded = root.inputs.get(argument.name), argument.artifact

@@ -179,7 +179,18 @@ def test_what_must_still_execute_needs_its_code(tmp_path: Path, lost_id: str) ->
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.replace("last(", "final("))
     told = run_sematic("resume", lost_id, cwd=tmp_path, code=1)
-    assert "Unable to find function script.last: did it change location?" in told
+    assert told.endswith(
+        "Error: Unable to find function script.last: did it change location? Bring it back, under "
+        "the same name, and call this again; or end this pipeline run (sematic cancel "
+        f"{lost_id[:8]}) and begin a new one.\n"
+    )
+    script.write_text(f"import no_such_module\n{SCRIPT}")
+    told = run_sematic("resume", lost_id, cwd=tmp_path, code=1)
+    problem = "Unable to find function script.pipeline: No module named 'no_such_module'."
+    assert f"{problem} Mend that and call this again; or end" in told
+    script.write_text(SCRIPT.replace("pipeline(", "renamed("))
+    told = run_sematic("resume", lost_id, cwd=tmp_path, code=1)
+    assert "script.pipeline: did it change location? Bring it back, under the same name" in told
     assert open_record().pipeline_run(lost_id).driver_lost
     assert executed(tmp_path) == ONCE
     script.write_text(SCRIPT)

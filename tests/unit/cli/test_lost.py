@@ -38,6 +38,12 @@ def begun_id(lost_id: str, config_directory: Path) -> str:
     return lost_id
 
 
+def test_one_of_a_console_is_resumed_there(sematic_cli: Cli, lost_id: str) -> None:
+    result = sematic_cli("resume", lost_id)
+    assert result.exit_code == 1
+    assert f"there, write LocalRunner(resume='{lost_id[:8]}').run(<the same" in result.stderr
+
+
 class TestOneOfWhichNothingIsRecorded:
     def test_runs_and_show(self, sematic_cli: Cli, begun_id: str) -> None:
         line = sematic_cli("runs").stdout.splitlines()[1]
