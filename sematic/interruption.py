@@ -72,9 +72,12 @@ class Interruption:
     def send(self, key: Key) -> None:
         """Interrupt a call once, if its user code runs and does not clean up already."""
         with self._lock:
-            if not self._armed or self._current != key or self._is_cleaning_up():
+            if not self._armed or self._current != key:
                 return
+            # Also where a signal has interrupted it already, and it cleans up.
             self._first_sent_at = self._first_sent_at or time.monotonic()
+            if self._is_cleaning_up():
+                return
             if self._by_signal:
                 signal.pthread_kill(self._thread_id, _SIGNAL)
             elif _is_in_user_code(sys._current_frames().get(self._thread_id)):

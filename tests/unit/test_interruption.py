@@ -187,6 +187,24 @@ def test_cleaning_up_forever_is_not(setup, ready) -> None:
     assert setup.seconds[0] < _SOON + 3
 
 
+def test_cleaning_up_forever_is_not_where_a_signal_came_before_the_wish(in_main, ready) -> None:
+    """As with Ctrl-C: its handler interrupts at once, and the wish comes from the engine."""
+
+    def forever() -> None:
+        try:
+            signal.raise_signal(signal.SIGUSR1)
+        finally:
+            ready.set()
+            spin()
+
+    before = signal.signal(signal.SIGUSR1, lambda _, frame: in_main.executor.interrupt(frame))
+    try:
+        assert isinstance(in_main.end(forever, ready), CallLost)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert in_main.seconds[0] < _SOON
+
+
 @dataclass
 class Slow:
     """Takes its time where it is cast."""
