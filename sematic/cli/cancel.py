@@ -1,5 +1,6 @@
 """``sematic cancel``: end a pipeline run."""
 
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sematic.cli.record import RunId, find_run, open_record
+from sematic.cli.screen import find_screen
 from sematic.states import PipelineRunStatus, RunState
 from sematic.wording import count_states, short_id
 
@@ -90,7 +92,8 @@ class _ProgressLine:
 
     def show(self, text: str) -> None:
         """Say how things stand."""
-        if self._terminal:
+        if self._terminal:  # what is longer than a line could not be cleared
+            text = find_screen().fit(text, shutil.get_terminal_size().columns - 1)
             click.echo(f"\r\x1b[K{text}", nl=False, err=True)
         elif not self._shown:
             click.echo(text, err=True)

@@ -23,9 +23,9 @@ def url(config_directory: Path) -> str:
     return f"sqlite:///{config_directory}/sematic.db"
 
 
-def at_a_terminal(*arguments: str) -> Terminal:
+def at_a_terminal(*arguments: str, columns: int = 160) -> Terminal:
     program = f"from sematic.cli import main; main({[*arguments]!r})"
-    return Terminal(program, columns=160)
+    return Terminal(program, columns=columns)
 
 
 def look(url: str) -> Queries:
@@ -143,6 +143,12 @@ class TestCancel:
         assert terminal.screen.lines == ["Pipeline run was canceled successfully."]
         assert f"Waiting for process {driver.process.pid} on " in terminal.written
         assert "(1 running, 1 expanded)" in terminal.written
+
+    def test_in_a_narrow_terminal_it_leaves_no_half_of_a_line(self, driver: Driver) -> None:
+        terminal = at_a_terminal("cancel", driver.run_id, "--yes", columns=45)
+        assert terminal.wait() == 0
+        assert "Waiting for process " in terminal.written
+        assert terminal.screen.lines == ["Pipeline run was canceled successfully."]
 
 
 class TestClean:
