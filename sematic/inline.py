@@ -14,7 +14,7 @@ from sematic.foreign_signals import ForeignSignals
 from sematic.interruption import Interruption
 from sematic.ports import ArtifactStore, Clock
 from sematic.run_processes import end_processes
-from sematic.stop_signals import stop_on_signals
+from sematic.stop_signals import Parting, stop_on_signals
 
 _INTERRUPTED = ErrorRecord(
     type="sematic.errors.CancellationError", message="The call was interrupted."
@@ -91,11 +91,14 @@ class InlineExecutor:
                     if isinstance(item, _Started):
                         self._work_on(*item)
                     self._signals.release()
+        except KeyboardInterrupt:
+            if not self.left:
+                raise
         finally:
             if self.left:
                 self._take_back_all()
         if self.left:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(Parting("The pipeline run was left before it had ended."))
 
     def work_to_the_end(self, cancel: Callable[[str], None]) -> None:
         """As :meth:`work`; what a signal handler raises between functions cancels, and waits.

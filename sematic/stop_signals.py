@@ -1,4 +1,8 @@
-"""SIGINT, SIGTERM and SIGHUP while a pipeline runs: the first cancels, a second Ctrl-C leaves."""
+"""SIGINT, SIGTERM and SIGHUP while a pipeline runs: the first cancels, a second Ctrl-C leaves.
+
+Whoever asked for the end needs no traceback of it: where nobody catches what is raised then, Python
+ends with one line.
+"""
 
 import _thread
 import os
@@ -7,13 +11,48 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
+
+from sematic.errors import CancellationError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Act = Callable[[FrameType | None], None]
 """What a signal does; with the frame that it found. May raise."""
+
+
+class Parting(str):
+    """The message of the KeyboardInterrupt that a second Ctrl-C raises. It says all."""
+
+
+def parting_of(error: BaseException) -> Parting | None:
+    """What is to be said in place of a traceback; ``None`` where it was not a second Ctrl-C."""
+    match error:
+        case KeyboardInterrupt(args=(Parting() as text, *_)):
+            return text
+    return None
+
+
+def end_in_one_line() -> None:
+    """Let the process end with a line where nobody catches what the wish to end it raises.
+
+    Only where it is Python that would print the traceback. To be called in the main thread.
+    """
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _print_line
+
+
+def _print_line(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    text: str | None = parting_of(error)
+    if isinstance(error, CancellationError) and error.__cause__ is error.__context__ is None:
+        text = f"{kind.__module__}.{kind.__qualname__}: {error}"
+    if text is None:
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        _write(f"{text}\n")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sematic.errors import SematicError
+from sematic.stop_signals import parting_of
 
 # In the order of the help.
 _COMMANDS = {
@@ -65,6 +66,9 @@ class _LazyGroup(click.Group):
             if ctx.params["verbose"]:
                 traceback.print_exc()
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt as error:  # click would say "Aborted!", and end with 1
+            click.echo(parting_of(error) or "", err=True)
+            sys.exit(130)
 
 
 def _is_of_output(error: OSError) -> bool:

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from sematic.errors import CancellationError
 from sematic.processes import working_directory
+from sematic.stop_signals import parting_of
 
 _EXAMPLES = "sematic.examples"
 
@@ -50,7 +51,9 @@ def run(target: str, arguments: tuple[str, ...]) -> None:
             execute()
         except (SystemExit, CancellationError):  # of the latter one line says all
             raise
-        except BaseException as error:  # noqa: BLE001  whatever the script raises is shown
+        except BaseException as error:  # whatever the script raises is shown
+            if parting_of(error) is not None:  # the same goes for it
+                raise
             _explain_missing_package(error, target)
             _print_exception(error)
             sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)

@@ -70,6 +70,7 @@ class RaySession:
         self._restore_logging = _remember_logging()
         try:
             with _kept_environment(self._environment), _somewhere():
+                _load_what_its_end_needs()  # before it may have to end
                 self._init(ray)
         except BaseException:
             self.stop()
@@ -79,7 +80,6 @@ class RaySession:
             self._processes = _ray_processes()
         self._auto_connects = _let_auto_connect(ray, False)
         _forget_ray_in_forks(ray)
-        _load_what_its_end_needs()
         # "(raylet) A worker died ...": who runs the pipeline is told, with more reason.
         ray._private.worker._worker_logs_enabled = False
 

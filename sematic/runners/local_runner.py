@@ -25,11 +25,13 @@ from sematic.runners.resuming import Resumption, find_resumption
 from sematic.runners.runner import Runner, run_future, steady_clock, system_clock
 from sematic.runners.telling import build_teller
 from sematic.settings import config_directory, load_settings
+from sematic.stop_signals import Parting, parting_of
 from sematic.tracking.environment import describe_command, describe_surroundings
 from sematic.tracking.settling import settle_broken
 from sematic.tracking.sql_tracker import SqlTracker
 from sematic.types.display import short_repr
 from sematic.version import __version__
+from sematic.wording import short_id
 
 if TYPE_CHECKING:  # seldom needed
     from sematic.runners.rerunning import Rerun
@@ -96,6 +98,10 @@ class LocalRunner(Runner):
         except SematicError as error:
             error.__traceback__ = None  # its way through this package tells users nothing
             raise error
+        except KeyboardInterrupt as error:
+            if isinstance(future, Future) and parting_of(error) is not None:
+                error.args = (_say_what_is_left(future.id),)
+            raise
 
     def _execute(self, root: Future) -> Any:
         settings, tell, clock = load_settings(), build_teller(), steady_clock()
@@ -227,6 +233,15 @@ def _look_around() -> Callable[[], dict[str, Any]]:
         return found
 
     return wait
+
+
+def _say_what_is_left(root_id: str) -> Parting:
+    """Of a pipeline run that was left while it was being cancelled: nobody can go on with it."""
+    id_ = short_id(root_id)
+    return Parting(
+        f"Left pipeline run {id_} while it was being canceled: what it has started may go on. To "
+        f"end all of it: sematic cancel {id_}. To execute it again: sematic rerun {id_}"
+    )
 
 
 def _check_parallelism(value: object) -> int | None:

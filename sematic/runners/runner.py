@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sematic.code_imports import refuse_while_importing
-from sematic.errors import FutureUseError, NestedRunError
+from sematic.errors import CancellationError, FutureUseError, NestedRunError
 from sematic.future import AbstractFuture, Future
 from sematic.heartbeat import lease_clock
 from sematic.ports import Clock
 from sematic.run_context import executing_call
 from sematic.states import RunState
+from sematic.stop_signals import end_in_one_line
 
 
 class Runner(ABC):
@@ -49,8 +50,10 @@ def run_future(future: AbstractFuture, execute: Callable[[Future], Any]) -> Any:
         return root.value
     try:
         value = execute(root)
-    except BaseException:
+    except BaseException as error:
         root.state = RunState.FAILED
+        if isinstance(error, CancellationError | KeyboardInterrupt):
+            end_in_one_line()
         raise
     root.value, root.state = value, RunState.RESOLVED
     return value

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -125,12 +125,16 @@ ended.wait()
 
 
 class Script:
-    """A Python program that is sent signals."""
+    """A Python program that is sent signals.
 
-    def __init__(self, path: Path, code: str) -> None:
+    Args:
+        arguments: of Python, where they are not only the path.
+    """
+
+    def __init__(self, path: Path, code: str, arguments: Sequence[str]) -> None:
         path.write_text(_BEGINNING + code)
         self.process = subprocess.Popen(
-            [sys.executable, str(path)],
+            [sys.executable, *(arguments or [str(path)])],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -163,8 +167,8 @@ class Script:
 def script(tmp_path: Path) -> Iterator[object]:
     started: list[Script] = []
 
-    def start(code: str) -> Script:
-        started.append(Script(tmp_path / "program.py", code))
+    def start(code: str, *arguments: str) -> Script:
+        started.append(Script(tmp_path / "program.py", code, arguments))
         started[-1].expect("ready")
         return started[-1]
 
@@ -182,7 +186,9 @@ def test_the_first_signal_cancels_and_says_so(script, number) -> None:
     said = [line for line in errors.splitlines() if "Canceling the pipeline run" in line]
     assert len(said) == 1
     assert "Ctrl-C leaves at once" in said[0]
-    assert errors.endswith(f"CancellationError: Canceled by {number.name}.\n")
+    assert errors.endswith(
+        f"at once.\nsematic.errors.CancellationError: Canceled by {number.name}.\n"
+    )
     assert program.process.returncode == 1
     (run,) = open_record().pipeline_runs()
     assert run.status.value == "CANCELED"
@@ -196,8 +202,31 @@ def test_ctrl_c_leaves_what_is_being_canceled(script, first) -> None:
     program.send(signal.SIGINT)
     output, errors = program.end(_AT_ONCE)
     assert output == "restored\n"
-    assert errors.endswith("\nKeyboardInterrupt\n")
-    assert program.process.returncode == -signal.SIGINT
+    (run,) = open_record().pipeline_runs()
+    id_ = run.root_id[:8]
+    assert errors.splitlines()[1:] == [
+        f"Left pipeline run {id_} while it was being canceled: what it has started may go on. To "
+        f"end all of it: sematic cancel {id_}. To execute it again: sematic rerun {id_}"
+    ]
+    assert program.process.returncode == -signal.SIGINT  # a shell shows 130
+
+
+@pytest.mark.parametrize("command", ["run", "rerun"])
+def test_commands_are_left_with_the_same_line(script, tmp_path: Path, command: str) -> None:
+    code = _CLEANS_UP.replace("run(work())", 'if __name__ == "__main__":\n    run(work())')
+    program = script(code)
+    program.send(signal.SIGINT)
+    program.end(_AT_ONCE)
+    (canceled,) = open_record().pipeline_runs()
+    what = canceled.root_id if command == "rerun" else str(tmp_path / "program.py")
+    program = script(code, "-c", "from sematic.cli import main; main()", command, what)
+    program.send(signal.SIGINT)
+    program.expect("cleaning up")
+    program.send(signal.SIGINT)
+    _, errors = program.end(_AT_ONCE)
+    assert errors.splitlines()[-1].startswith("Left pipeline run ")
+    assert "Traceback" not in errors
+    assert program.process.returncode == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -209,6 +238,13 @@ def test_twice_the_same_is_a_cancel(script, number) -> None:
     output, errors = program.end(_AT_ONCE)
     assert output == "restored\n"
     assert errors.endswith(f"CancellationError: Canceled by {number.name}.\n")
+
+
+def test_what_cleans_up_has_two_seconds(script) -> None:
+    program = script(_CLEANS_UP)
+    program.send(signal.SIGINT)
+    program.expect("cleaning up")
+    assert "CancellationError" in program.end(_AT_ONCE)[1]
 
 
 def test_a_terminal_that_is_closed_cancels(tmp_path: Path) -> None:
@@ -248,7 +284,7 @@ def test_leaving_while_a_value_is_stored(script) -> None:
     program.send(signal.SIGINT)
     output, errors = program.end(_AT_ONCE)
     assert output == "restored\n"
-    assert errors.endswith("\nKeyboardInterrupt\n")
+    assert errors.splitlines()[-1].startswith("Left pipeline run ")
 
 
 def test_leaving_while_an_executor_hangs(script) -> None:
@@ -259,7 +295,7 @@ def test_leaving_while_an_executor_hangs(script) -> None:
     program.send(signal.SIGINT)
     output, errors = program.end(_AT_ONCE)
     assert output == "left\n"
-    assert errors.endswith("\nKeyboardInterrupt\n")
+    assert errors.endswith("\nKeyboardInterrupt: The pipeline run was left before it had ended.\n")
 
 
 def test_in_another_thread_signals_are_not_ours(script) -> None:
