@@ -20,7 +20,7 @@ from sematic.expressions import Put, evaluate, put_once
 from sematic.forked_children import children_end_here
 from sematic.function import Function
 from sematic.future import Future, Operation, Selection
-from sematic.hidden_futures import find_holder
+from sematic.hidden_futures import explain_mistaken, find_holder
 from sematic.nesting import holds_future, iter_nested
 from sematic.ports import ArtifactStore
 from sematic.run_context import ExecutingCall, SematicContext, executing, executing_call
@@ -55,8 +55,10 @@ def execute_call(
     Raises:
         CallInterrupted: the call is to end early; whoever interrupted it knows why.
     """
+    created: list[Future] = []
     try:
         with executing(SematicContext(call.run_id, call.root_id), attempt) as current:
+            created = current.created_futures
             with interruptible:  # casts and unpickling are user code too
                 arguments = load_inputs(call.function, inputs, store)
                 with children_end_here():
@@ -67,6 +69,7 @@ def execute_call(
         raise
     except BaseException as error:  # noqa: BLE001
         # SystemExit too: it must not end the driver or the worker.
+        explain_mistaken(error, created)
         return Failed(build_error_record(error, pickled=remote), error)
 
 
@@ -238,14 +241,15 @@ def _refuse_unused(
         raise FutureUseError(
             f"The future of {future.function.__name__!r} is inside of a {type(holder).__name__}, "
             f"where futures are not found: only in {KNOWN}. In {function.__name__!r}, put it into "
-            "one of these, e.g. with list(...) around a generator or dict.values(), or pass it as "
-            "an argument of its own."
+            "one of these, e.g. with list(...) around a generator or dict.values(), or pass it to "
+            f"another @sematic.func and make the {type(holder).__name__} there."
         )
     # Not one that another unused one needs: that is not where the mistake is.
     needed = _reachable([list(future.kwargs.values()) for future in unused])
     name = next(f.function.__name__ for f in unused if f.id not in needed)
     raise UnusedFutureError(
-        f"The output of {function.__name__!r} does not depend on the output of  {name!r}, "
+        f"The output of {function.__name__!r} does not depend on the output of {name!r}, "
         f"thus {name!r} will not be executed. See https://docs.sematic.dev/diving-deeper/"
-        "future-algebra#unused-futures for details on what you can do in this situation."
+        "future-algebra#unused-futures for details on what you can do in this situation: pass the "
+        "future to another call, return it with the others, or leave the call out."
     )

@@ -22,6 +22,9 @@ from sematic.types.selection import (
     operation_type,
 )
 
+# How values are asked for of futures of other libraries; of this one's nobody has to ask.
+_WORDS_OF_OTHERS = frozenset({"result", "get", "wait", "compute", "done", "join", "execute"})
+
 
 class AbstractFuture:
     """Anything that stands for a value that is not known yet."""
@@ -30,7 +33,7 @@ class AbstractFuture:
 
     _type: Any
     # numpy and pandas ask for these: without them `array + future` is done element by element.
-    __array_ufunc__ = None
+    __array_priority__ = 10_000.0
     __pandas_priority__ = 10_000
 
     def __getitem__(self, key: object) -> "Selection":
@@ -39,7 +42,14 @@ class AbstractFuture:
     def __getattr__(self, name: str) -> "Selection":
         if name.startswith("_"):  # protocols of Python, IPython, numpy; never a user's field
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return Selection(self, "attribute", name, attribute_type(self._type, name))
+        try:
+            type_ = attribute_type(self._type, name)
+        except AttributeError as error:
+            if name not in _WORDS_OF_OTHERS:
+                raise
+            hint = f"Futures are not waited for. {self._way_out()}"
+            raise AttributeError(f"{error}. {hint}") from None
+        return Selection(self, "attribute", name, type_)
 
     def __iter__(self) -> "Iterator[Selection]":
         length = fixed_length(self._type)
@@ -49,6 +59,7 @@ class AbstractFuture:
                 "known before the pipeline runs. To call a function once per element write "
                 "function.map(future); to loop over the elements pass the future to another "
                 "@sematic.func. Only futures of tuples of fixed length can be unpacked."
+                + self._way_out_of_scripts()
             )
         return iter([self[index] for index in range(length)])
 
@@ -68,7 +79,7 @@ class AbstractFuture:
         self._refuse("complex", "complex(...)")
 
     def __index__(self) -> NoReturn:
-        self._refuse("index", "range(...) and indices of plain lists")
+        self._refuse("index", "range(...), indices of plain lists and what else takes an integer")
 
     def __str__(self) -> str:  # noqa: PLE0307 - it raises
         self._refuse("str", "print, str and f-strings (repr shows the future itself)")
@@ -81,6 +92,12 @@ class AbstractFuture:
 
     def __fspath__(self) -> str:
         self._refuse("fspath", "open, os.path and pathlib")
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        self._refuse("array", "functions of numpy and of libraries that make arrays of their input")
+
+    def __await__(self) -> NoReturn:
+        self._refuse("await", "await")
 
     def __setitem__(self, key: object, value: object) -> NoReturn:
         self._refuse("setitem", "item assignment")
@@ -100,8 +117,23 @@ class AbstractFuture:
     def _refuse(self, name: str, use: str) -> NoReturn:
         raise FutureUseError(
             f"Future.__{name}__ is not supported: the value of {self!r} is not known yet, so it "
-            f"does not work with {use}. Pass the future to another @sematic.func and use its "
-            "value there."
+            f"does not work with {use}. {self._way_out()}"
+        )
+
+    def _way_out(self) -> str:
+        """What to do where the value is needed."""
+        return (
+            "Pass the future to another @sematic.func and use its value there."
+            f"{self._way_out_of_scripts()}"
+        )
+
+    def _way_out_of_scripts(self) -> str:
+        """What else can be done where no pipeline is running: a sentence, or nothing."""
+        if _is_executing() or not isinstance(self, Future):
+            return ""
+        return (
+            " Outside of one, run it to get its value: "
+            f"sematic.LocalRunner().run({self.function.__name__}(...))."
         )
 
     def __hash__(self) -> int:
@@ -202,23 +234,29 @@ class Future(AbstractFuture):
         return f"Future(id={self.id}, func={self.function!r}, state={self.state.value})"
 
 
-def keep_constants(take: Callable[[Any], Any]) -> None:
-    """Say what keeps constants in expressions as they are when these are written.
+def know_calls(*, keep: Callable[[Any], Any], is_executing: Callable[[], bool]) -> None:
+    """Say what futures do not know themselves: which call is executing, and what it has kept.
 
-    Futures do not know which call is executing, and what else it has kept.
+    Called once, when the package is imported.
 
     Args:
-        take: gives a copy that no later change reaches.
+        keep: gives a copy of a constant in an expression, which no later change reaches.
+        is_executing: whether the calling thread executes a call.
     """
-    global _keep  # noqa: PLW0603 - set once, when the package is imported
-    _keep = take
+    global _keep, _is_executing
+    _keep, _is_executing = keep, is_executing
 
 
 def _as_it_is(constant: Any) -> Any:
     return constant
 
 
+def _nowhere() -> bool:
+    return False
+
+
 _keep: Callable[[Any], Any] = _as_it_is
+_is_executing: Callable[[], bool] = _nowhere
 
 
 def _static_key(key: object) -> object:

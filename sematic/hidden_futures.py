@@ -2,14 +2,19 @@
 
 import gc
 import inspect
+import re
+import sys
 import types
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from sematic.containers import parts
+from sematic.errors import SematicError
 from sematic.future import AbstractFuture, Future, Operation, Selection
 
 _MOST_OBJECTS = 20_000
+_ASKING_FOR_VALUES = (TypeError, ValueError, KeyError, IndexError, AttributeError)
+_KINDS = re.compile(rf"\b({'|'.join(kind.__name__ for kind in (Future, Selection, Operation))})\b")
 _WITHOUT_PARTS = (type, types.ModuleType, types.BuiltinFunctionType, types.FrameType)
 
 
@@ -36,6 +41,37 @@ def find_holder(values: Iterable[object], ids: Collection[str]) -> tuple[Future,
     return None
 
 
+def explain_mistaken(error: BaseException, created: Collection[Future]) -> None:
+    """Add to what Python or a library says of a future what it is, where nothing of ours was asked.
+
+    ``json.dumps(future)`` and ``", ".join([future])`` ask an object for nothing but its type. The
+    words of an exception are all that there is to go by, so it stays what it is.
+
+    Args:
+        error: what a function raised. On Python 3.10, which knows no notes, nothing is added.
+        created: the futures that it made.
+    """
+    if sys.version_info < (3, 11) or not created or isinstance(error, SematicError):
+        return
+    kind = _named_kind(error) if isinstance(error, _ASKING_FOR_VALUES) else None
+    if kind is not None:
+        error.add_note(
+            f"{kind!r} here is a future, whose value is not known yet. Pass it to another "
+            "@sematic.func and use its value there."
+        )
+
+
+def _named_kind(error: BaseException) -> str | None:
+    """The kind of future that an exception speaks of, by its name."""
+    for argument in error.args:
+        if isinstance(argument, AbstractFuture):
+            return type(argument).__name__
+        found = _KINDS.search(argument) if isinstance(argument, str) else None
+        if found is not None:
+            return found[1]
+    return None
+
+
 def _future_parts(future: AbstractFuture) -> list[object]:
     if isinstance(future, Future):
         return list(future.kwargs.values())
@@ -46,6 +82,9 @@ def _future_parts(future: AbstractFuture) -> list[object]:
 
 def _referents(item: Any) -> list[object]:
     """What an object holds; of code not its module, in which everything is."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(item, numpy.ndarray):  # the collector does not look inside
+        return list(item.flat[:_MOST_OBJECTS].tolist()) if item.dtype.hasobject else []
     if isinstance(item, types.GeneratorType):
         return list(inspect.getgeneratorlocals(item).values())
     if isinstance(item, types.FunctionType):

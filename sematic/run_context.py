@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from sematic.errors import NotInSematicFuncError
-from sematic.future import Future, keep_constants
+from sematic.future import Future, know_calls
 from sematic.snapshots import Snapshots
 
 RUN_ID = "SEMATIC_RUN_ID"
@@ -130,7 +130,7 @@ def _take_snapshot(value: object) -> object:
     return (Snapshots() if call is None else call.snapshots).take(value)
 
 
-keep_constants(_take_snapshot)
+know_calls(keep=_take_snapshot, is_executing=lambda: likely_call() is not None)
 
 
 def take_snapshots(arguments: dict[str, object]) -> dict[str, object]:

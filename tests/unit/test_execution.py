@@ -285,9 +285,10 @@ def test_unused_futures_are_an_error(store) -> None:
     assert isinstance(error, sematic.SematicError)
     assert isinstance(error, RuntimeError)
     assert str(error) == (
-        "The output of 'pipeline' does not depend on the output of  'half', thus 'half' will not "
+        "The output of 'pipeline' does not depend on the output of 'half', thus 'half' will not "
         "be executed. See https://docs.sematic.dev/diving-deeper/future-algebra#unused-futures "
-        "for details on what you can do in this situation."
+        "for details on what you can do in this situation: pass the future to another call, "
+        "return it with the others, or leave the call out."
     )
 
 
@@ -306,7 +307,7 @@ def test_of_several_unused_futures_the_one_that_nothing_needs_is_named(store) ->
         return number()
 
     message = str(error_of(outcome_of(store, build)))
-    assert "on the output of  'half', thus 'half' will not be executed" in message
+    assert "on the output of 'half', thus 'half' will not be executed" in message
 
 
 def test_a_used_future_may_be_used_through_a_selection_of_an_argument(store) -> None:

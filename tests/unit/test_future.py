@@ -5,7 +5,7 @@ import math
 import operator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import pytest
 
@@ -214,7 +214,7 @@ def test_attributes_that_cannot_be_there_are_refused_at_once() -> None:
     assert not hasattr(number(), "shape")
 
 
-@pytest.mark.parametrize("name", ["_private", "__array__", "__dict__", "_repr_html_"])
+@pytest.mark.parametrize("name", ["_private", "__array_interface__", "__dict__", "_repr_html_"])
 def test_names_of_protocols_are_never_selections(name: str) -> None:
     assert not hasattr(number(), name)
 
@@ -471,6 +471,11 @@ def test_a_value_that_is_used_twice_at_each_step_is_computed_once() -> None:
 
 # --- what a future is not
 
+
+def numpy() -> Any:
+    return pytest.importorskip("numpy")
+
+
 REFUSED = {
     "if": (lambda f: 1 if f else 0, "__bool__", "if, and, or, not"),
     "not": (lambda f: not f, "__bool__", "if, and, or, not"),
@@ -493,6 +498,10 @@ REFUSED = {
     "bytes": (bytes, "__bytes__", "bytes(...)"),
     "open": (open, "__fspath__", "open, os.path and pathlib"),
     "Path": (Path, "__fspath__", "open, os.path and pathlib"),
+    "array": (lambda f: numpy().array([f, 1]), "__array__", "functions of numpy"),
+    "ufunc": (lambda f: numpy().sqrt(f), "__array__", "functions of numpy"),
+    "index of an array": (lambda f: numpy().arange(3)[f], "__array__", "functions of numpy"),
+    "await": (lambda f: f.__await__(), "__await__", "await"),
     "set item": (lambda f: operator.setitem(f, 0, 1), "__setitem__", "item assignment"),
     "del item": (lambda f: operator.delitem(f, 0), "__delitem__", "deleting an item"),
 }
@@ -508,6 +517,25 @@ def test_a_future_is_not_its_value(use: str) -> None:
     assert f"Future.{name} is not supported" in message
     assert words in message
     assert "Pass the future to another @sematic.func and use its value there." in message
+
+
+def test_outside_of_a_pipeline_the_way_out_is_a_runner() -> None:
+    with pytest.raises(FutureUseError, match=r"sematic\.LocalRunner\(\)\.run\(number\(\.\.\.\)\)"):
+        print(number())
+    with pytest.raises(FutureUseError, match=r"sematic\.LocalRunner\(\)\.run\(items\(\.\.\.\)\)"):
+        list(items())
+    for use in (lambda: print(number()), lambda: list(items())):
+        with pytest.raises(sematic.PipelineRunError) as caught:
+            value_of(use)
+        assert isinstance(caught.value.__cause__, FutureUseError)
+        assert "Runner" not in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("name", ["result", "get", "wait", "done"])
+def test_habits_from_other_futures_are_answered(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. .*LocalRunner\(\)\.run"):
+        getattr(number(), name)
+    assert isinstance(table().get, Selection)  # the value's own
 
 
 def test_refusals_are_type_errors() -> None:

@@ -1,7 +1,10 @@
 """Futures inside of what is not looked into: refused with the reason, never run past."""
 
+import copy
 import functools
+import json
 import pickle
+import sys
 from collections import OrderedDict, UserList, deque
 from collections.abc import Callable
 from typing import Any
@@ -59,6 +62,63 @@ def test_the_error_names_what_holds_the_future(build: Callable[[], object], hold
         run(build)
     assert isinstance(caught.value.__cause__, FutureUseError)
     assert f"The future of 'one' is inside of a {holder}, where" in str(caught.value.__cause__)
+
+
+def an_array() -> Any:
+    array = pytest.importorskip("numpy").empty((2, 1), dtype=object)
+    array[1, 0] = one()
+    return array
+
+
+def a_frame() -> Any:
+    return pytest.importorskip("pandas").DataFrame({"a": [one(), 2]})
+
+
+@pytest.mark.parametrize("build", [an_array, a_frame])
+@pytest.mark.parametrize("pass_on", [copy.copy, use, lambda v: [v], lambda v: one() + v])
+def test_arrays_and_frames_that_hold_a_future_are_refused(
+    build: Callable[[], Any], pass_on: Callable[[Any], object]
+) -> None:
+    kind = type(build()).__name__
+    with pytest.raises(PipelineRunError) as caught:
+        run(lambda: pass_on(build()))
+    assert isinstance(caught.value.__cause__, FutureUseError)
+    message = str(caught.value.__cause__)
+    assert f"The future of 'one' is inside of a {kind}, where" in message
+    assert f"pass it to another @sematic.func and make the {kind} there" in message
+
+
+MISTAKES: dict[str, Callable[[Any], object]] = {
+    "json": lambda future: json.dumps({"a": future}),
+    "join": lambda future: ", ".join([future]),
+    "percent": lambda future: "%d" % future,  # noqa: UP031
+    "key": lambda future: {"a": 1}[future],
+    "attribute": next,
+}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no notes")
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_python_says_of_a_future_is_explained(mistake: str) -> None:
+    for make, kind in ((one, "Future"), (lambda: one() + 1, "Operation")):
+        with pytest.raises(PipelineRunError) as caught:
+            run(lambda make=make: MISTAKES[mistake](make()))
+        (note,) = caught.value.__cause__.__notes__
+        assert f"'{kind}' here is a future, whose value is not known yet. Pass it to" in note
+
+
+def raise_(error: Exception) -> object:
+    one()
+    raise error
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("no number"), OSError("Operation not permitted"), FutureUseError("Future")]
+)
+def test_other_errors_stay_as_they_are(error: Exception) -> None:
+    with pytest.raises(PipelineRunError) as caught:
+        run(lambda: raise_(error))
+    assert not hasattr(caught.value.__cause__, "__notes__")
 
 
 def test_a_future_is_never_stored() -> None:
