@@ -1,6 +1,7 @@
 """sematic: typed Python functions become pipelines, on a laptop or on a cluster."""
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from sematic.caching import CacheNamespace
@@ -53,7 +54,9 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # With these two Python finds out what was meant.
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message, name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ from sematic.containers import field_names, parts, with_parts
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import AbstractFuture
 from sematic.nesting import holds_future
+from sematic.option_names import closest
 from sematic.types.assignability import can_cast_type
 from sematic.types.casting import caster
 from sematic.types.forms import Kind, form_of
@@ -27,7 +28,11 @@ def bind_arguments(
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
         problem = str(error)
-        if problem == "too many positional arguments":
+        unknown = [given for given in kwargs if given not in signature.parameters]
+        if unknown:
+            hint = closest(unknown[0], list(signature.parameters))
+            problem = f"got an unexpected keyword argument {unknown[0]!r}. {hint}".rstrip(". ")
+        elif problem == "too many positional arguments":
             problem = f"got {problem}: {_describe_count(signature, len(args))}"
         elif problem.startswith("multiple values"):
             problem = f"got {problem}"

@@ -5,6 +5,7 @@
     SematicError
     ├── InvalidFunctionError (TypeError)      @sematic.func on something it cannot wrap
     ├── InvalidOptionError (ValueError)       an option of @sematic.func, set() or a runner
+    │   └── UnknownOptionError (TypeError)        there is no option of this name
     ├── CastError (TypeError)                 a value or a future's type does not fit an annotation
     ├── FutureUseError (TypeError)            a future used as if it were its value
     ├── UnusedFutureError (RuntimeError)      a future that nothing returned depends on
@@ -46,6 +47,10 @@ class InvalidFunctionError(SematicError, TypeError, ValueError):
 
 class InvalidOptionError(SematicError, ValueError):
     """An option has a wrong type or value."""
+
+
+class UnknownOptionError(InvalidOptionError, TypeError):
+    """There is no option of this name; the text has the one that was probably meant."""
 
 
 class CastError(SematicError, TypeError):

@@ -13,7 +13,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from sematic.binding import bind_arguments, bind_value, fan_out_signature
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import Future
-from sematic.options import build_options
+from sematic.option_names import checks_names
+from sematic.options import OPTION_HINTS, build_options
 from sematic.returned_values import refuse_unannotated_return
 from sematic.run_context import note_created, take_snapshots
 from sematic.types.annotations import resolve_annotations, validate_annotation
@@ -188,6 +189,10 @@ class Function(Generic[P, R]):
         return f"{self.__module__}.{self.__qualname__}"
 
 
+_PER_CALL = "Set it for one call: function(...).set({}=...)."
+_HINTS = {**OPTION_HINTS, **{name: _PER_CALL.format(name) for name in ("name", "tags")}}
+
+
 @overload
 def func(func: Callable[P, R], /) -> Function[P, R]: ...
 @overload
@@ -202,6 +207,7 @@ def func(
     timeout_seconds: float | None = ...,
     cache_version: str | int | None = ...,
 ) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+@checks_names(_HINTS, name="sematic.func")
 def func(  # noqa: PLR0917 - the positions are those of the API
     func: Any = None,
     standalone: bool = False,
@@ -235,7 +241,7 @@ def func(  # noqa: PLR0917 - the positions are those of the API
 
     Raises:
         InvalidFunctionError: the function cannot be a unit of work; the message says why.
-        InvalidOptionError: an option has a wrong type or value.
+        InvalidOptionError: an option has a wrong type or value, or does not exist.
     """
     options = {
         "standalone": standalone,

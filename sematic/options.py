@@ -7,6 +7,7 @@ from typing import Any
 
 from sematic.code_imports import import_code
 from sematic.errors import InvalidOptionError
+from sematic.option_names import suggest
 from sematic.resources import ResourceRequirements
 from sematic.retry import MOST_SECONDS, RetrySettings
 from sematic.types.display import short_repr
@@ -51,6 +52,24 @@ class CallOptions:
         return CallOptions, tuple(getattr(self, name) for name in _FIELDS)
 
 
+_RETRY = "Write retry=sematic.RetrySettings(exceptions=(OSError,), retries=3)."
+_TIMEOUT = "Write timeout_mins=5, or timeout_seconds=30."
+_RESOURCES = (
+    "Write standalone=True, resource_requirements=sematic.ResourceRequirements(kubernetes="
+    'sematic.KubernetesResourceRequirements(requests={"cpu": "1", "memory": "1Gi"})).'
+)
+OPTION_HINTS = {
+    **dict.fromkeys(("retries", "max_retries", "num_retries", "attempts"), _RETRY),
+    **dict.fromkeys(("retry_on", "retry_settings", "retry_policy"), _RETRY),
+    **dict.fromkeys(("timeout", "timeout_s", "timeout_secs", "time_limit"), _TIMEOUT),
+    **dict.fromkeys(("cpu", "cpus", "num_cpus", "gpu", "gpus", "num_gpus", "memory"), _RESOURCES),
+    **dict.fromkeys(("resources", "requirements"), _RESOURCES),
+    **dict.fromkeys(("parallel", "remote", "isolated", "process"), "Write standalone=True."),
+    "inline": "Inline is the default; write standalone=True in place of inline=False.",
+    "cache_namespace": "That is an option of the runner: sematic.LocalRunner(cache_namespace=...).",
+}
+"""What to write instead of names that other libraries have for these options."""
+
 _FIELDS = tuple(field.name for field in fields(CallOptions))
 _DEFAULTS = {field.name: field.default for field in fields(CallOptions)}
 
@@ -72,9 +91,9 @@ def change_options(options: CallOptions, values: Mapping[str, object]) -> CallOp
     """
     unknown = sorted(set(values) - _CHECKS.keys())
     if unknown:
-        known = ", ".join(sorted(_CHECKS))
         raise InvalidOptionError(
-            f"Cannot mutate fields: {{{', '.join(map(repr, unknown))}}}. Options are: {known}"
+            f"Cannot mutate fields: {{{', '.join(map(repr, unknown))}}}. "
+            f"{suggest(unknown[0], _CHECKS, OPTION_HINTS)}"
         )
     changed = replace(options, **{name: _CHECKS[name](value) for name, value in values.items()})  # type: ignore[arg-type]
     if changed.resource_requirements is not None and not changed.standalone:
@@ -178,7 +197,10 @@ def _check_timeout(value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong("Timeouts must be an integer number of minutes, got", value)
+        error = _wrong("Timeouts must be an integer number of minutes, got", value)
+        if isinstance(value, float) and 0 < value * 60 <= MOST_SECONDS:
+            raise InvalidOptionError(f"{error}. Write timeout_seconds={value * 60:g}.")
+        raise error
     if value < 1:
         raise _wrong("Timeouts must be >=1 minutes, got", value)
     if value * 60 > MOST_SECONDS:
@@ -204,7 +226,8 @@ _TOO_LONG = "{} must be at most 100 years, got: {}. Leave it out for no limit."
 def _check_resources(value: object) -> ResourceRequirements | None:
     if value is None or isinstance(value, ResourceRequirements):
         return value
-    raise _wrong("Invalid `resource_requirements`, must be a ResourceRequirements", value)
+    error = _wrong("Invalid `resource_requirements`, must be a ResourceRequirements", value)
+    raise InvalidOptionError(f"{error}. {_RESOURCES}")
 
 
 def _check_image_tag(value: object) -> str | None:

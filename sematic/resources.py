@@ -28,6 +28,7 @@ from sematic.kubernetes_syntax import (
     is_qualified_name,
     parse_quantity,
 )
+from sematic.option_names import checks_names
 
 __all__ = [
     "KubernetesCapabilities",
@@ -43,8 +44,11 @@ __all__ = [
 ]
 
 _STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+_REQUESTS = 'requests={"cpu": "1", "memory": "1Gi"}'
+_AMOUNTS = ("cpu", "cpus", "num_cpus", "memory", "gpu", "gpus", "num_gpus", "limits")
 
 
+@checks_names(dict.fromkeys(_AMOUNTS, f"Write {_REQUESTS}."))
 @dataclass(frozen=True)
 class KubernetesResourceRequirements:
     """What the pod of a function needs.
@@ -108,6 +112,10 @@ class KubernetesResourceRequirements:
             object.__setattr__(self, name, freeze_list(name, getattr(self, name), kind))
 
 
+_IN_KUBERNETES = f"Write kubernetes=sematic.KubernetesResourceRequirements({_REQUESTS})."
+
+
+@checks_names(dict.fromkeys((*_AMOUNTS, "requests"), _IN_KUBERNETES))
 @dataclass(frozen=True)
 class ResourceRequirements:
     """What a standalone function needs of the machine that executes it.

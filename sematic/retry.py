@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from sematic.errors import InvalidOptionError
+from sematic.option_names import checks_names
 from sematic.types.display import short_repr
 from sematic.types.names import qualified_name
 
 
+@checks_names({"backoff": "Write backoff_seconds=1.0.", "delay": "Write backoff_seconds=1.0."})
 @dataclass(frozen=True)
 class RetrySettings:
     """Which failures of a function are followed by another attempt, and when.
@@ -40,10 +43,12 @@ class RetrySettings:
     def __post_init__(self) -> None:
         if not isinstance(self.exceptions, (tuple, list, set)):
             shown = short_repr(self.exceptions)
+            if _is_exception(self.exceptions):
+                shown = f"{shown}. Write ({self.exceptions.__name__},)."
             raise InvalidOptionError(f"exceptions should be a tuple, got {shown}")
         object.__setattr__(self, "exceptions", tuple(self.exceptions))
         for exception in self.exceptions:
-            if not (isinstance(exception, type) and issubclass(exception, BaseException)):
+            if not _is_exception(exception):
                 raise InvalidOptionError(
                     f"exceptions should hold exception types, got {short_repr(exception)}"
                 )
@@ -85,6 +90,10 @@ _MOST_DOUBLINGS = 64  # a float holds many more; nobody waits as long
 _MOST_RETRIES = 1_000_000_000
 MOST_SECONDS = 100 * 365.25 * 86400
 """A hundred years. Queues and clocks of the operating system cannot wait for much longer."""
+
+
+def _is_exception(value: object) -> TypeGuard[type[BaseException]]:
+    return isinstance(value, type) and issubclass(value, BaseException)
 
 
 def _check_number(name: str, value: object, *, most: float = MOST_SECONDS) -> None:

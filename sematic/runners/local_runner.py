@@ -15,6 +15,7 @@ from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.ids import check_id
 from sematic.log_files import has_log, log_path
+from sematic.option_names import checks_names
 from sematic.output_capture import PathOf, teed_streams
 from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
@@ -40,6 +41,16 @@ _SURROUNDINGS_SECONDS = 10.0
 _MOST_PARALLEL = 1_000_000_000  # more is as good as no limit
 
 
+_OF_CLOUD = "That is an option of CloudRunner, which this version does not have."
+_HINTS = {
+    **dict.fromkeys(("workers", "max_workers", "num_workers"), "Write max_parallelism=4."),
+    **dict.fromkeys(("n_jobs", "concurrency", "parallelism"), "Write max_parallelism=4."),
+    **dict.fromkeys(("cache", "namespace"), 'Write cache_namespace="mine".'),
+    **dict.fromkeys(("resources", "detach"), _OF_CLOUD),
+}
+
+
+@checks_names(_HINTS)
 class LocalRunner(Runner):
     """Runs a pipeline on this machine and records it; no server is needed.
 

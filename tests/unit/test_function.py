@@ -165,6 +165,7 @@ def test_a_positional_only_argument_may_share_its_name() -> None:
             r"^identity\(\) got too many positional arguments: it takes 1 but 2 were given$",
         ),
         (lambda: add(1, zz=3), r"^add\(\) got an unexpected keyword argument 'zz'$"),
+        (lambda: identity(val=1), r"^identity\(\) got an .* 'val'\. Did you mean 'value'\?$"),
         (lambda: add(1, a=1), r"^add\(\) got multiple values for argument 'a'$"),
         (lambda: add.map([1], 2, 3), r"^add\.map\(\) got too many positional arguments: it takes "),
     ],

@@ -167,11 +167,20 @@ def test_set_is_all_or_nothing(future: Future) -> None:
     assert future.props is before
 
 
-@pytest.mark.parametrize("unknown", ["foo", "inline", "state", "id"])
-def test_set_refuses_unknown_fields(future: Future, unknown: str) -> None:
+@pytest.mark.parametrize(
+    ("unknown", "hint"),
+    [
+        ("foo", "Options are: base"),
+        ("id", "Options are: base"),
+        ("tag", "Did you mean 'tags'?"),
+        ("inline", "Inline is the default; write standalone=True in place of inline=False."),
+        ("retries", "Write retry=sematic.RetrySettings("),
+    ],
+)
+def test_set_refuses_unknown_fields(future: Future, unknown: str, hint: str) -> None:
     with pytest.raises(InvalidOptionError) as caught:
         future.set(cache=True, **{unknown: 1})
-    assert str(caught.value).startswith(f"Cannot mutate fields: {{'{unknown}'}}. Options are: base")
+    assert str(caught.value).startswith(f"Cannot mutate fields: {{'{unknown}'}}. {hint}")
     assert not future.props.cache
 
 
