@@ -153,7 +153,19 @@ class Function(Generic[P, R]):
             return bind_value(value, self.output_type, self._cast_output)
         except (CastError, RecursionError) as error:
             reason = _why_no_cast(value, error)
-            raise CastError(f"Invalid output type for '{self!r}'. {reason}") from None
+            hint = self._hint_at_return(value)
+            raise CastError(f"Invalid output type for '{self!r}'. {reason}{hint}") from None
+
+    def _hint_at_return(self, value: object) -> str:
+        """What is probably wrong where nothing meets something: a sentence, or nothing."""
+        if value is None:
+            return (
+                ". It returned nothing: is a `return` missing? Where it may return None, add "
+                "`| None` to the annotation."
+            )
+        if self.output_type is type(None):
+            return ". It is annotated as returning nothing: write the type after `->`."
+        return ""
 
     def state(self) -> dict[str, Any]:
         """Everything it is made of, to be pickled by value; see :mod:`sematic.shipping`."""

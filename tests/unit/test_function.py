@@ -54,6 +54,29 @@ def test_a_function_looks_like_the_undecorated_one() -> None:
     assert repr(add) == f"{__name__}.add"
 
 
+def test_a_forgotten_return_is_told() -> None:
+    @sematic.func
+    def double(x: int) -> int:
+        x * 2
+
+    with pytest.raises(sematic.PipelineRunError) as caught:
+        run(double(2))
+    message = str(caught.value.__cause__)
+    assert f"Invalid output type for '{double!r}'. Cannot cast None to <class 'int'>. It" in message
+    assert "It returned nothing: is a `return` missing?" in message
+
+
+def test_returning_something_where_nothing_was_annotated_is_told() -> None:
+    @sematic.func
+    def double(x: int) -> None:
+        return x * 2  # type: ignore[return-value]
+
+    with pytest.raises(sematic.PipelineRunError) as caught:
+        run(double(2))
+    message = str(caught.value.__cause__)
+    assert "Cannot cast 4 to <class 'NoneType'>. It is annotated as returning nothing: " in message
+
+
 def test_the_plain_function_can_be_called() -> None:
     assert add.func(1, 2) == 3
     assert add.func("a", "b") == "ab"
