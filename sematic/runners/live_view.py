@@ -24,7 +24,7 @@ def render(
     standing: Standing,
     *,
     title: str,
-    started_at: float,
+    seconds: float,
     now: float,
     stream: TextIO,
     width: int,
@@ -35,7 +35,7 @@ def render(
     Args:
         standing: as of now.
         title: of the pipeline run.
-        started_at: seconds since the epoch.
+        seconds: how long it has taken.
         now: seconds since the epoch.
         stream: the terminal: which colours and characters it takes.
         width: columns that there are.
@@ -47,7 +47,7 @@ def render(
     if 0 < standing.total <= min(_MOST_IN_TREE, height - 3):
         shown: RenderableType = view.tree()
     else:
-        shown = view.bar(title, now - started_at, min(40, width // 3))
+        shown = view.bar(title, seconds, min(40, width // 3))
     if standing.ended_at is not None:  # Ray takes a while to stop
         shown = Group(shown, Text("finishing ...", "bright_black"))
     with console.capture() as capture:

@@ -205,6 +205,11 @@ class _ShownProgress:
         return _VALUE_ROOM
 
     @property
+    def seconds(self) -> float:
+        """How long the pipeline run has taken; what is tidied up after its end does not count."""
+        return (self.standing.ended_at or time.time()) - self.started_at
+
+    @property
     def title(self) -> str:
         """The name of the pipeline run, and its short id."""
         return f"{clean(self.root.props.name)} {short_id(self.root.id)}"
@@ -230,7 +235,7 @@ class _ShownProgress:
         if standing.status is None or standing.ended_at is None:
             return
         status = standing.status.value
-        took = format_duration(standing.ended_at - self.started_at)
+        took = format_duration(self.seconds)
         colour = SIGNS[status].colour
         sign, word = self.paint(self.sign(status), colour), self.paint(status, colour)
         end = f"in {took}  ({format_count(standing.total, 'run')})"
@@ -280,12 +285,11 @@ class _PlainProgress(_ShownProgress):
             return
         self._last_heartbeat = now
         standing = self.standing
-        running = len(standing.running())
-        took = format_duration(now - self.started_at)
-        self.say(
-            f"{self.title}: {standing.done:,}/{format_count(standing.total, 'run')} done, "
-            f"{running:,} running, {took}"
-        )
+        took = format_duration(self.seconds)
+        done = f"{standing.done:,}/{format_count(standing.total, 'run')} done"
+        running = f", {len(standing.running()):,} running, {took}"
+        # Ray takes a while to stop.
+        self.say(f"{self.title}: {done}{running if standing.ended_at is None else ', finishing'}")
 
     def show_failures(self, failures: Sequence[Failure]) -> None:
         for failure in failures:
@@ -334,7 +338,7 @@ class _LiveProgress(_ShownProgress):
         return render(
             self.standing,
             title=self.title,
-            started_at=self.started_at,
+            seconds=self.seconds,
             now=time.time(),
             stream=self.stream,
             width=width,

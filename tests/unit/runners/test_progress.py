@@ -12,9 +12,12 @@ import pytest
 
 import sematic
 from sematic.calls import ErrorRecord
+from sematic.events import PipelineMoved
 from sematic.runners import progress as module
+from sematic.runners.live_view import render
 from sematic.runners.progress import describe_value, progress_display
-from sematic.runners.standing import Failure
+from sematic.runners.standing import Failure, Standing
+from sematic.states import PipelineRunStatus
 from tests.terminal import Terminal
 
 _START = """
@@ -72,6 +75,16 @@ _SOON = _START + "progress._QUICK_SECONDS = 0.02\n"
 
 def run(future: sematic.Future, progress: str = "auto") -> Any:
     return sematic.LocalRunner(progress=progress).run(future)
+
+
+def test_a_bar_stands_still_while_it_finishes() -> None:
+    standing = Standing()
+    standing.take([PipelineMoved(1024.0, "root", PipelineRunStatus.COMPLETE)])
+    lines = render(
+        standing, title="t", seconds=24.0, now=1031.0, stream=io.StringIO(), width=80, height=24
+    )
+    assert "24 s" in lines[0]
+    assert "finishing ..." in lines[-1]
 
 
 class TestTerminal:
@@ -393,6 +406,23 @@ class TestPlain:
         look()
         assert len(beats) <= (time.monotonic() - began) / pause
         assert beats[enough - 1].startswith(f"busy {future.id[:8]}: 0/1 run done, 1 running, ")
+
+    def test_the_time_it_takes_to_tidy_up_does_not_count(
+        self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "_HEARTBEAT_SECONDS", 0.02)
+        monkeypatch.setattr(module, "_QUICK_SECONDS", 0.02)
+        monkeypatch.setattr(module._PlainProgress, "pause", 0.02)
+        root, shown = add(1, 2), ""
+        with progress_display("plain", root) as progress:
+            ended_at = progress.started_at + 24  # type: ignore[attr-defined]
+            for listener in progress.listeners:
+                listener(PipelineMoved(ended_at, root.id, PipelineRunStatus.COMPLETE))
+            while "finishing" not in shown:
+                time.sleep(0.02)
+                shown += capfd.readouterr().err
+        assert f"add {root.id[:8]}: 0/0 runs done, finishing" in shown.splitlines()
+        assert f"add {root.id[:8]}  COMPLETE in 24 s" in capfd.readouterr().err
 
     def test_on_a_terminal(self) -> None:
         terminal = Terminal(
