@@ -63,7 +63,7 @@ def _failure(end: EndPipeline, state: PipelineState) -> PipelineRunError:
     function = state.function_of(end.failed_run_id)
     what = describe_error(error.type, error.message, room=_ROOM)
     return PipelineRunError(
-        f"The pipeline run failed due to previous errors!\n\n{function.path} failed with {what}",
+        f"The pipeline run failed due to previous errors! {function.path} failed with {what}",
         run_id=end.failed_run_id,
     )
 

@@ -286,7 +286,7 @@ def test_the_users_exception_is_the_cause(setup) -> None:
     assert isinstance(caught.value.__cause__, ValueError)
     assert caught.value.run_id == future.id
     assert str(caught.value) == (
-        "The pipeline run failed due to previous errors!\n\n"
+        "The pipeline run failed due to previous errors! "
         f"{__name__}.raises_value_error failed with ValueError: broken"
     )
 
