@@ -123,10 +123,10 @@ class _View:
         return Text(sign.symbol, sign.colour)
 
     def _elapsed(self, run: SeenRun) -> Text:
-        if run.scheduled_at is None:
+        if run.began_at is None:
             return Text()
         until = self._now if run.ended_at is None else run.ended_at
-        return Text(format_duration(until - run.scheduled_at), "bright_black")
+        return Text(format_duration(until - run.began_at), "bright_black")
 
 
 def _grid() -> Table:

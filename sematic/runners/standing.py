@@ -15,7 +15,12 @@ MOST_REMEMBERED = 50
 
 @dataclass(slots=True)
 class SeenRun:
-    """A run as far as a display needs it: a name in one line, times in seconds since the epoch."""
+    """A run as far as a display needs it: a name in one line, times in seconds since the epoch.
+
+    Attributes:
+        began_at, ended_at: when it was scheduled, and had its output; where its function ended
+            without nested calls, when that executed. ``sematic show`` tells the same.
+    """
 
     id: str
     parent_id: str | None
@@ -24,7 +29,7 @@ class SeenRun:
     state: RunState = RunState.CREATED
     attempt: int = 0
     reused: bool = False
-    scheduled_at: float | None = None
+    began_at: float | None = None
     ended_at: float | None = None
 
 
@@ -107,12 +112,14 @@ class Standing:
         run.attempt = change.attempt
         run.reused = change.original_run_id is not None
         if change.state is RunState.SCHEDULED:
-            run.scheduled_at = change.at
+            run.began_at = change.at
         if change.state is RunState.FAILED:
             failure = Failure(run.id, run.name, change.error)
             self.failure = self.failure or failure
             self.failures.append(failure)
         if change.state.is_terminal:
             run.ended_at = change.at
+            if change.started_at is not None and change.ended_at is not None:
+                run.began_at, run.ended_at = change.started_at, change.ended_at
             if self.is_large:
                 del self.runs[run.id]
