@@ -42,7 +42,7 @@ def get(artifact_id: str, path: Path) -> None:
     get_artifact(find_artifact(artifact_id), path)
 
 
-@artifacts_group.command()
+@artifacts_group.command(short_help="Compare stored bytes with what was written.")
 @click.argument("artifact_ids", metavar="[ARTIFACT]...", nargs=-1)
 def check(artifact_ids: tuple[str, ...]) -> None:
     """Compare the bytes of each ARTIFACT with its id; without any, of all that runs refer to.

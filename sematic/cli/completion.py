@@ -15,9 +15,9 @@ _INSTALL = {
 
 
 @click.command(short_help="Print a completion script, or how to install it.")
-@click.argument("shell", type=click.Choice(sorted(_INSTALL)), required=False)
+@click.argument("shell", type=click.Choice(sorted(_INSTALL)), required=False, metavar="[SHELL]")
 def completion(shell: str | None) -> None:
-    """Print the completion script of a SHELL; without one, how to install it."""
+    """Print the completion script of SHELL: bash, zsh or fish; without one, how to install it."""
     if shell is None:
         _explain(os.path.basename(os.environ.get("SHELL", "")))
         return

@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from sematic.errors import SematicError
+from sematic.option_names import closest
 from sematic.stop_signals import parting_of
+from sematic.version import __version__
 
 # In the order of the help.
 _COMMANDS = {
@@ -59,6 +61,15 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            message = f"{error.message} {closest(args[0], _COMMANDS)}".rstrip()
+            raise click.UsageError(message, ctx) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -94,6 +105,7 @@ def _give_output_up() -> None:
 @click.option(
     "-v", "--verbose", count=True, help="Show what happens in detail; twice for still more."
 )
+@click.version_option(__version__, prog_name="sematic", message="%(prog)s %(version)s")
 def main(verbose: int) -> None:
     """Turn typed Python functions into pipelines, run them and look at what they did."""
     if verbose:

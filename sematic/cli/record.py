@@ -72,6 +72,12 @@ class _Id(click.ParamType):  # type: ignore[type-arg]
         return value
 
 
+class Count(click.IntRange):
+    """A number of things."""
+
+    name = "number"  # click would call it an integer range
+
+
 class ArtifactId(_Id):
     """An id of an artifact, maybe short."""
 

@@ -1,13 +1,16 @@
 """``sematic run``: a script, a module or an example, as Python would run it."""
 
+import glob
 import importlib.util
+import os
 import runpy
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -27,10 +30,13 @@ class _Target(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """The examples that fit, and files."""
+        """The examples that fit, with scripts and directories; files where none does."""
         names = [f"examples/{name}" for name in _list_examples()]
-        fitting = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-        return [*fitting, CompletionItem(incomplete, type="file")]
+        fitting = [name for name in names if name.startswith(incomplete)]
+        if not fitting:
+            return [CompletionItem(incomplete, type="file")]
+        # In bash an item for files is one for nothing but files.
+        return [CompletionItem(name) for name in (*fitting, *_list_scripts(incomplete))]
 
 
 @click.command(
@@ -45,10 +51,11 @@ def run(target: str, arguments: tuple[str, ...]) -> None:
     sematic run examples/digits
     """
     execute = _find_target(target)
+    before = _count_runs()
     with _python_state():
         sys.argv = [target, *arguments]
         try:
-            execute()
+            defined = execute()
         except (SystemExit, CancellationError):  # of the latter one line says all
             raise
         except BaseException as error:  # whatever the script raises is shown
@@ -57,9 +64,37 @@ def run(target: str, arguments: tuple[str, ...]) -> None:
             _explain_missing_package(error, target)
             _print_exception(error)
             sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+    if _count_runs() == before:
+        _tell_what_is_missing(target, defined)
 
 
-def _find_target(target: str) -> Callable[[], object]:
+def _count_runs() -> int:
+    """How many pipelines this process has run; 0 as long as it has not even imported a runner."""
+    module = sys.modules.get("sematic.runners.runner")
+    return module.count_runs() if module is not None else 0
+
+
+def _tell_what_is_missing(target: str, defined: Mapping[str, object]) -> None:
+    """Say what to add to a script that defines functions of a pipeline and runs none."""
+    module = sys.modules.get("sematic.function")
+    if module is None:
+        return
+    own = [
+        name
+        for name, value in defined.items()
+        if isinstance(value, module.Function) and value.__module__ == "__main__"
+    ]
+    if own:
+        click.echo(
+            f"{target} has run no pipeline: it defines {', '.join(own)}, and gives none of them to "
+            "a runner. To run one, add at its end:\n\n"
+            'if __name__ == "__main__":\n'
+            f"    sematic.LocalRunner().run({own[-1]}(...))",
+            err=True,
+        )
+
+
+def _find_target(target: str) -> Callable[[], dict[str, Any]]:
     """What executes a target.
 
     Raises:
@@ -75,7 +110,7 @@ def _find_target(target: str) -> Callable[[], object]:
     return _find_module(target)
 
 
-def _find_script(path: Path) -> Callable[[], object]:
+def _find_script(path: Path) -> Callable[[], dict[str, Any]]:
     if path.is_dir() and not (path / "__main__.py").is_file():
         raise click.ClickException(f"'{path}' is a directory without a __main__.py to run.")
     if path.suffix not in (".py", "") or (path.suffix != ".py" and path.is_file()):
@@ -83,15 +118,15 @@ def _find_script(path: Path) -> Callable[[], object]:
     if not path.exists():
         raise click.ClickException(f"There is no file '{path}' in {_here()}.")
 
-    def execute() -> None:
+    def execute() -> dict[str, Any]:
         if not path.is_dir():  # a directory is put there by runpy itself
             sys.path.insert(0, str(path.resolve().parent))
-        runpy.run_path(str(path), run_name="__main__")
+        return runpy.run_path(str(path), run_name="__main__")
 
     return execute
 
 
-def _find_example(name: str) -> Callable[[], object]:
+def _find_example(name: str) -> Callable[[], dict[str, Any]]:
     known = _list_examples()
     if name not in known:
         listed = "\n".join(f"  examples/{known_name}" for known_name in known)
@@ -100,7 +135,7 @@ def _find_example(name: str) -> Callable[[], object]:
     return lambda: runpy.run_module(f"{_EXAMPLES}.{name}", run_name="__main__", alter_sys=True)
 
 
-def _find_module(name: str) -> Callable[[], object]:
+def _find_module(name: str) -> Callable[[], dict[str, Any]]:
     sys.path.insert(0, working_directory() or "")  # as python -m has it
     try:
         found = importlib.util.find_spec(name)
@@ -121,6 +156,12 @@ def _list_examples() -> list[str]:
     spec = importlib.util.find_spec(_EXAMPLES)
     places = spec.submodule_search_locations if spec else None
     return sorted(module.name for module in pkgutil.iter_modules(places or []))
+
+
+def _list_scripts(beginning: str) -> list[str]:
+    found = glob.glob(f"{glob.escape(beginning)}*")
+    directories = [f"{path}/" for path in found if os.path.isdir(path)]
+    return sorted([*directories, *(path for path in found if path.endswith(".py"))])
 
 
 def _is_module_name(text: str) -> bool:

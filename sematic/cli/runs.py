@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sematic.cli.record import NO_RUNS, open_record
+from sematic.cli.record import NO_RUNS, Count, open_record
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.states import PipelineRunStatus, RunState
 from sematic.wording import SIGNS, count_states, format_age, format_duration, format_time
@@ -33,7 +33,7 @@ _COLUMNS = (
     "-n",
     "--limit",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Count(min=1),
     default=20,
     show_default=True,
     help="List N at most.",

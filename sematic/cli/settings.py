@@ -4,6 +4,7 @@ Loads nothing but click when it is imported.
 """
 
 import os
+import sys
 
 import click
 from click.shell_completion import CompletionItem
@@ -82,7 +83,7 @@ def set_(name: str, value: str | None) -> None:
     try:
         setting = get_setting(name)
         if value is None:
-            value = click.prompt(name, hide_input=setting.secret, type=str)
+            value = _ask_for(name, secret=setting.secret)
         set_setting(name, value)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
@@ -104,6 +105,17 @@ def delete(name: str) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(f"Successfully deleted {name}" if deleted else f"{name} is not in the settings file")
     _warn_of_environment(name)
+
+
+def _ask_for(name: str, *, secret: bool) -> str:
+    try:
+        value: str = click.prompt(name, hide_input=secret, type=str)
+    except click.Abort:
+        if sys.stdin.isatty():  # Ctrl-C, not the end of what there is to read
+            raise
+        click.echo()
+        raise click.UsageError("Missing argument 'VALUE'.") from None
+    return value
 
 
 def _warn_of_environment(name: str) -> None:

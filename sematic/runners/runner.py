@@ -59,7 +59,13 @@ def run_future(future: AbstractFuture, execute: Callable[[Future], Any]) -> Any:
     return value
 
 
+def count_runs() -> int:
+    """How many pipelines this process has begun to run."""
+    return _runs
+
+
 _claiming = threading.Lock()
+_runs = 0
 
 
 def _claim(root: Future) -> bool:
@@ -68,10 +74,12 @@ def _claim(root: Future) -> bool:
     Raises:
         FutureUseError: it is running now, or was run and failed.
     """
+    global _runs  # noqa: PLW0603 - as many as the process has
     with _claiming:
         match root.state:
             case RunState.CREATED:
                 root.state = RunState.SCHEDULED
+                _runs += 1
                 return True
             case RunState.RESOLVED:
                 return False

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -54,7 +55,18 @@ def test_help_lists_all_commands(sematic_cli: Cli) -> None:
 
 
 def test_unknown_command(sematic_cli: Cli) -> None:
-    assert sematic_cli("nope").exit_code == 2
+    result = sematic_cli("nope")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("Error: No such command 'nope'.\n")
+    assert "No such command 'log'. Did you mean 'logs'?" in sematic_cli("log", "1a").stderr
+
+
+def test_version_as_an_option(sematic_cli: Cli) -> None:
+    assert sematic_cli("--version").stdout == f"sematic {__version__}\n"
+
+
+def test_numbers_are_called_so(sematic_cli: Cli) -> None:
+    assert "'x' is not a valid number." in sematic_cli("runs", "-n", "x").stderr
 
 
 def test_version(sematic_cli: Cli, config_directory: Path) -> None:
@@ -114,6 +126,38 @@ def test_completion_without_a_record() -> None:
     assert completions("show", incomplete="") == []
     assert "examples/add" in completions("run", incomplete="ex")
     assert completions("", incomplete="ru") == ["run", "runs"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["exa"], ["examples/add", "examples/cancer", "examples/digits"]),
+        ([""], ["examples/add", "examples/cancer", "examples/digits", "mine.py", "other/"]),
+        (["min"], []),  # files are left to bash
+    ],
+)
+def test_targets_complete_in_bash(words: list[str], expected: list[str], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").touch()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "other").mkdir()
+    program = f"""
+eval "$(sematic completion bash)"
+COMP_WORDS=(sematic run {words[0] or "''"}) COMP_CWORD=2
+_sematic_completion sematic
+echo "${{#COMPREPLY[@]}} ${{COMPREPLY[*]}}"
+"""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    number, *found = done.stdout.split()
+    assert (int(number), found) == (len(expected), expected)
 
 
 def test_an_unreadable_record_does_not_disturb_completion(

@@ -49,6 +49,17 @@ class TestScripts:
         assert result.stdout == "['folder/train.py', '41', '-v', '--limit', '3'] 42\n"
         assert " train.pipeline\n" in sematic_cli("show", _latest(sematic_cli)).stdout
 
+    def test_a_script_that_runs_no_pipeline_is_told_how(
+        self, sematic_cli: Cli, project: Path
+    ) -> None:
+        write(project / "train.py", _PIPELINE.replace("__main__", "never"))
+        result = sematic_cli("run", "train.py")
+        assert result.exit_code == 0
+        assert result.stderr.startswith("train.py has run no pipeline: it defines pipeline, and")
+        assert "    sematic.LocalRunner().run(pipeline(...))\n" in result.stderr
+        write(project / "quiet.py", "import sematic\nfrom train import pipeline\nprint(1)")
+        assert sematic_cli("run", "quiet.py").stderr == ""
+
     def test_imports_from_its_own_directory(self, sematic_cli: Cli, project: Path) -> None:
         write(project / "folder" / "neighbour_of_the_script.py", "VALUE = 5")
         write(

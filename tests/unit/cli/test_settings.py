@@ -53,6 +53,13 @@ def test_secrets_are_not_echoed() -> None:
 
 
 @pytest.mark.usefixtures("directory")
+def test_value_is_missing_where_nobody_can_be_asked() -> None:
+    result = run("set", "SEMATIC_PROGRESS")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("\nError: Missing argument 'VALUE'.\n")
+
+
+@pytest.mark.usefixtures("directory")
 def test_value_is_asked_for_when_it_is_left_out() -> None:
     result = run("set", "SNOWFLAKE_PASSWORD", typed="hush\n")
     assert result.exit_code == 0
