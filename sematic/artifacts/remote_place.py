@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from sematic.artifacts.identity import Hashing
+from sematic.artifacts.removal_marks import RemovalMarks
 from sematic.credentials import hide_all_credentials, hide_credentials
 from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactError
 
@@ -22,10 +23,18 @@ _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
 _ERRORS = (OSError, pa.ArrowException)
 # An object that is there is written again once it is this old: it starts a new age.
 _RENEW_AFTER_SECONDS = 6 * 3600.0
+# Garbage is collected in moments: who finds an object gone so often finds another fault.
+_MOST_UPLOADS = 10
 
 
 class RemotePlace:
-    """A folder of a file system with the file ``ab/cdef...`` for the artifact ``abcdef...``."""
+    """A folder of a file system with the file ``ab/cdef...`` for the artifact ``abcdef...``.
+
+    Attributes:
+        filesystem: where the folder is.
+        root: its path there.
+        marks: of who deletes objects.
+    """
 
     def __init__(self, filesystem: pafs.FileSystem, root: str, *, name: str) -> None:
         """Nothing is created before the first write.
@@ -35,18 +44,24 @@ class RemotePlace:
             root: path of the folder inside of it.
             name: what to call the place in errors, without credentials.
         """
-        self._filesystem = filesystem
-        self._root = root.rstrip("/")
+        self.filesystem = filesystem
+        self.root = root.rstrip("/")
         self._name = name
+        self.marks = RemovalMarks(filesystem, self.root, has_folders=not self.is_object_store)
 
     @property
     def name(self) -> str:
         """What people call the place; without credentials."""
         return self._name
 
+    @property
+    def is_object_store(self) -> bool:
+        """Whether a file appears as a whole, and cannot be renamed."""
+        return self.filesystem.type_name in _OBJECT_STORES
+
     def path(self, artifact_id: str) -> str:
         """Where the object of an artifact is, or would be."""
-        return f"{self._root}/{artifact_id[:2]}/{artifact_id[2:]}"
+        return f"{self.root}/{artifact_id[:2]}/{artifact_id[2:]}"
 
     def has(self, artifact_id: str, size: int) -> bool:
         """Whether the whole object is there."""
@@ -62,7 +77,7 @@ class RemotePlace:
 
     def _info(self, artifact_id: str) -> pafs.FileInfo:
         try:
-            return self._filesystem.get_file_info(self.path(artifact_id))
+            return self.filesystem.get_file_info(self.path(artifact_id))
         except _ERRORS as error:
             raise self._failure("look for", error) from error
 
@@ -76,9 +91,25 @@ class RemotePlace:
             artifact_id = hashing.wait()  # first: an object cannot be renamed once it is written
         finally:
             hashing.cancel()
-        if not self._is_young(artifact_id, sum(len(segment) for segment in segments)):
+        size = sum(len(segment) for segment in segments)
+        if self._is_young(artifact_id, size) and self._is_kept(artifact_id, size):
+            return artifact_id
+        for _ in range(_MOST_UPLOADS):
             _run_uninterrupted(lambda: self._upload(artifact_id, segments))
-        return artifact_id
+            if self._is_kept(artifact_id, size):
+                return artifact_id
+        raise ArtifactError(
+            f"Cannot keep artifact {artifact_id} in {self._name}: it was written {_MOST_UPLOADS} "
+            "times, and something removed it each time."
+        )
+
+    def _is_kept(self, artifact_id: str, size: int) -> bool:
+        """Whether an object is there that who collects garbage leaves alone: see the marks."""
+        try:
+            self.marks.wait(artifact_id[:2])
+        except _ERRORS as error:
+            raise self._failure("look for", error) from error
+        return self.has(artifact_id, size)
 
     def _is_young(self, artifact_id: str, size: int) -> bool:
         info = self._info(artifact_id)
@@ -89,7 +120,7 @@ class RemotePlace:
     def _upload(self, artifact_id: str, segments: Sequence[memoryview]) -> None:
         path = self.path(artifact_id)
         try:
-            if self._filesystem.type_name in _OBJECT_STORES:
+            if self.is_object_store:
                 self._write_object(path, segments)
             else:
                 self._write_and_rename(path, segments)
@@ -97,7 +128,7 @@ class RemotePlace:
             raise self._failure("write to", error) from error
 
     def _write_object(self, path: str, segments: Sequence[memoryview]) -> None:
-        stream = self._filesystem.open_output_stream(path)
+        stream = self.filesystem.open_output_stream(path)
         try:
             for segment in segments:
                 stream.write(segment)
@@ -107,16 +138,16 @@ class RemotePlace:
         stream.close()
 
     def _write_and_rename(self, path: str, segments: Sequence[memoryview]) -> None:
-        self._filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-        temporary = f"{self._root}/.writing-{os.getpid()}-{secrets.token_hex(8)}"
+        self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        temporary = f"{self.root}/.writing-{os.getpid()}-{secrets.token_hex(8)}"
         try:
-            with self._filesystem.open_output_stream(temporary) as stream:
+            with self.filesystem.open_output_stream(temporary) as stream:
                 for segment in segments:
                     stream.write(segment)
-            self._filesystem.move(temporary, path)
+            self.filesystem.move(temporary, path)
         except BaseException:
-            if self._filesystem.get_file_info(temporary).type == pafs.FileType.File:
-                self._filesystem.delete_file(temporary)
+            if self.filesystem.get_file_info(temporary).type == pafs.FileType.File:
+                self.filesystem.delete_file(temporary)
             raise
 
     def read(self, artifact_id: str, size: int) -> memoryview:
@@ -128,7 +159,7 @@ class RemotePlace:
             ArtifactError: it cannot be read.
         """
         try:
-            with self._filesystem.open_input_file(self.path(artifact_id)) as stream:
+            with self.filesystem.open_input_file(self.path(artifact_id)) as stream:
                 found = stream.size()
                 memory = _read_all(stream, found) if found == size else None
         except FileNotFoundError as error:

@@ -2,7 +2,6 @@
 
 import time
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -17,16 +16,13 @@ def gc(dry_run: bool) -> None:
 
     They are of runs that were deleted, and of processes that were killed. Only what nobody has
     written for a day goes: values of pipeline runs that are being recorded stay. Several records
-    that share one place must not do this. Places such as S3 are left alone.
+    that share one place must not do this.
     """
-    from sematic.artifacts.garbage import collect_garbage
+    from sematic.artifacts.collection import collect_garbage
     from sematic.settings import load_settings
     from sematic.tracking.references import find_referenced
 
     settings = load_settings()
-    location = settings.artifacts_uri
-    if "://" in location:
-        raise click.ClickException("Only artifacts in a directory are collected, so far.")
     if open_record().is_empty:
         raise click.ClickException(
             "There is no record here, so nothing tells what is needed. Is SEMATIC_DATABASE_URL the "
@@ -34,7 +30,7 @@ def gc(dry_run: bool) -> None:
         )
     count, size = 0, 0
     for found in collect_garbage(
-        Path(location),
+        settings.artifacts_uri,
         find_recorded=partial(find_referenced, settings.database_url),
         now=time.time,
         delete=not dry_run,

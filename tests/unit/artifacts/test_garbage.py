@@ -13,7 +13,8 @@ import pytest
 
 import sematic
 from sematic.artifacts import FileSystemStore
-from sematic.artifacts.garbage import DAY_SECONDS, collect_garbage
+from sematic.artifacts.collection import collect_garbage
+from sematic.artifacts.garbage import DAY_SECONDS
 from sematic.artifacts.local_place import aside
 from sematic.calls import ArtifactRef
 from sematic.errors import MissingArtifactError

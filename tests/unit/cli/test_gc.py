@@ -63,7 +63,10 @@ def test_nothing_is_deleted_without_a_record(sematic_cli: Cli, config_directory:
     assert store.exists(ref)
 
 
-def test_other_places_are_left_alone(sematic_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEMATIC_ARTIFACTS_URI", "s3://bucket/folder")
+def test_a_place_that_does_not_answer_is_an_error(
+    sematic_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipelines.run(pipelines.data())
+    monkeypatch.setenv("SEMATIC_ARTIFACTS_URI", "gopher://nowhere/x")
     result = sematic_cli("gc")
-    assert (result.exit_code, "in a directory" in result.stderr) == (1, True)
+    assert (result.exit_code, "Cannot use gopher://nowhere/x" in result.stderr) == (1, True)
