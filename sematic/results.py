@@ -10,8 +10,6 @@ from sematic.state_machine import PipelineState
 from sematic.states import PipelineRunStatus
 from sematic.wording import describe_error
 
-_ROOM = 500  # for the sentences of this package; all of a longer one is in the cause
-
 
 def take_result(
     end: EndPipeline | None,
@@ -61,7 +59,7 @@ def _failure(end: EndPipeline, state: PipelineState) -> PipelineRunError:
     error = end.error
     assert error is not None and end.failed_run_id is not None
     function = state.function_of(end.failed_run_id)
-    what = describe_error(error.type, error.message, room=_ROOM)
+    what = describe_error(error.type, error.message)  # more is in the cause
     return PipelineRunError(
         f"The pipeline run failed due to previous errors! {function.path} failed with {what}",
         run_id=end.failed_run_id,

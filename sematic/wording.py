@@ -124,13 +124,13 @@ def clean(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
-def describe_error(kind: str, message: str, room: int = 200) -> str:
+def describe_error(kind: str, message: str, room: int = 500) -> str:
     """An error in one line, e.g. ``"ValueError: no luck"``.
 
     Args:
         kind: the path of its class; ``builtins.`` is left out.
         message: what it says, maybe nothing.
-        room: the most characters.
+        room: the most characters; the sentences of this package fit into 500.
     """
     kind = kind.removeprefix("builtins.")
     return one_line(f"{kind}: {message}" if message.strip() else kind, room)

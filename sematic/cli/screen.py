@@ -1,6 +1,6 @@
 """Where the output goes, and text that fits there: colours, signs, tables.
 
-On a terminal lines are cut to its width; in a pipe nothing is ever cut or coloured.
+On a terminal lines are cut to its width; in a pipe none is ever cut or coloured.
 """
 
 import os
@@ -14,6 +14,7 @@ import click
 from sematic.wording import SHORT_ID, SIGNS, clean
 
 _GAP = 2
+_IN_PIPE, _ON_TERMINAL = 2000, 500
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Screen:
     width: int | None
     colours: bool
     unicode: bool
+
+    @property
+    def sentence_room(self) -> int:
+        """The most characters of what somebody else has written: an error, a value."""
+        return _IN_PIPE if self.width is None else _ON_TERMINAL
 
     def style(self, text: str, colour: str | None = None, *, bold: bool = False) -> str:
         """The text in a colour, where there are colours."""

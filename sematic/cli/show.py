@@ -206,14 +206,14 @@ def _reason(run: "PipelineRunRow", view: _View) -> str | None:
         return clean(run.reason) if run.reason else None
     first = min(failed, key=lambda r: r.failed_at or 0)
     screen = view.screen
-    why = f"{clean(first.name)} {screen.id(first.id)} failed: {_error_line(first)}"
+    why = f"{clean(first.name)} {screen.id(first.id)} failed: {_error_line(first, screen)}"
     return screen.style(why, "red") + screen.dim(f" (sematic show {short_id(first.id)})")
 
 
-def _error_line(run: "RunRow") -> str:
+def _error_line(run: "RunRow", screen: Screen) -> str:
     if run.error is None:
         return clean(run.reason or "")
-    return describe_error(run.error.type, run.error.message)
+    return describe_error(run.error.type, run.error.message, screen.sentence_room)
 
 
 # --- a run -----------------------------------------------------------------------------------
@@ -289,14 +289,15 @@ def _attempts(attempts: Sequence["AttemptRow"], screen: Screen) -> list[str]:
         took = format_duration(attempt.ended_at - (attempt.started_at or attempt.ended_at))
         why = attempt.reason or ""
         if attempt.error is not None:
-            why = describe_error(attempt.error.type, attempt.error.message)
+            error = attempt.error
+            why = describe_error(error.type, error.message, screen.sentence_room)
         lines.append(f"  {attempt.attempt}  {format_time(attempt.ended_at)}  {took:>7}  {why}")
     return [screen.dim("earlier attempts (number, end, took, why)"), *lines] if lines else []
 
 
 def _error(run: "RunRow", screen: Screen) -> list[str]:
     assert run.error is not None
-    text = run.error.traceback.rstrip() or _error_line(run)
+    text = run.error.traceback.rstrip() or _error_line(run, screen)
     return [screen.style(line, "red") for line in text.split("\n")]
 
 
@@ -322,16 +323,16 @@ def _tree_row(line: TreeLine, view: _View) -> list[Cell]:
         Cell(screen.id(run.id), "yellow"),
         Cell(run.state.value, colour),
         Cell(view.duration(run)),
-        Cell(_notes(run, abandoned=abandoned)),
+        Cell(_notes(run, screen, abandoned=abandoned)),
     ]
 
 
-def _notes(run: "RunRow", *, abandoned: bool) -> str:
+def _notes(run: "RunRow", screen: Screen, *, abandoned: bool) -> str:
     parts = ["unfinished"] if abandoned else []
     if run.original_run_id is not None:
         parts.append(_origin(run)[0])
     if run.attempt > 1:
         parts.append(f"attempt {run.attempt}")
     if run.error is not None:
-        parts.append(_error_line(run))
+        parts.append(_error_line(run, screen))
     return ", ".join(parts)

@@ -14,7 +14,6 @@ from sematic.states import RunState
 from sematic.wording import (
     SIGNS,
     clean,
-    describe_error,
     format_count,
     format_duration,
     format_time,
@@ -89,7 +88,7 @@ def _explain_attempts(case: Case) -> Iterator[Fact]:
     for attempt in case.queries.attempts(case.run.id):
         why = attempt.reason or "it was lost"
         if attempt.error is not None:
-            why = describe_error(attempt.error.type, attempt.error.message)
+            why = case.describe(attempt.error)
         yield Fact("retried", f"attempt {attempt.attempt} {_took(attempt)}ended in {why}")
     if retry is not None and case.run.attempt > 1:
         yield Fact("retry", f"{_describe_retry(retry)}; this is attempt {case.run.attempt}")
@@ -106,7 +105,7 @@ def _explain_failure(case: Case) -> Iterator[Fact]:
     if error is None:
         yield Fact("failed", case.run.reason or "it is not recorded why", "red")
         return
-    yield Fact("failed", describe_error(error.type, error.message), "red")
+    yield Fact("failed", case.describe(error), "red")
     retry = _retry(case.run)
     if retry is None:
         yield Fact("retry", "not retried: the function has no retry settings")
@@ -142,7 +141,7 @@ def _explain_nested_failure(case: Case) -> Iterator[Fact]:
         yield Fact("failed", case.run.reason or "a run that is nested in it failed", "red")
         return
     *between, last = way
-    yield Fact("failed", f"{case.name(last)}, nested in it, failed: {_error(last)}", "red")
+    yield Fact("failed", f"{case.name(last)}, nested in it, failed: {_error(case, last)}", "red")
     if between:
         yield Fact("through", " > ".join(map(case.name, between[:8])))
     yield Fact("more", f"sematic why {last.id[:8]}")
@@ -158,16 +157,14 @@ def _explain_cancellation(case: Case) -> Iterator[Fact]:
         yield Fact("cancelled", run.reason or case.pipeline_run.reason or "")
     else:
         failed = case.queries.run(first)
-        yield Fact("cancelled", f"{case.name(failed)} failed: {_error(failed)}", "red")
+        yield Fact("cancelled", f"{case.name(failed)} failed: {_error(case, failed)}", "red")
         yield Fact("more", f"sematic why {failed.id[:8]}")
     begun = run.scheduled_at is not None
     yield Fact("before", "it was executing" if begun else "it had not started")
 
 
-def _error(run: "RunRow") -> str:
-    if run.error is None:
-        return run.reason or ""
-    return describe_error(run.error.type, run.error.message)
+def _error(case: Case, run: "RunRow") -> str:
+    return (run.reason or "") if run.error is None else case.describe(run.error)
 
 
 # --- what goes on ----------------------------------------------------------------------------

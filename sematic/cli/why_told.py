@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sematic.cli.screen import Screen
-from sematic.wording import clean
+from sematic.wording import clean, describe_error
 
 if TYPE_CHECKING:
+    from sematic.calls import ErrorRecord
     from sematic.tracking.queries import Queries
     from sematic.tracking.views import InputRow, PipelineRunRow, RunRow
     from sematic.tracking.why import CloseRun
@@ -64,6 +65,10 @@ class Case:
         """Whether the function is cached, and its pipeline run has a namespace."""
         has_namespace = self.pipeline_run.cache_namespace is not None
         return has_namespace and bool(self.run.options.get("cache"))
+
+    def describe(self, error: "ErrorRecord") -> str:
+        """An error in one line."""
+        return describe_error(error.type, error.message, self.screen.sentence_room)
 
     def name(self, run: "RunRow") -> str:
         """What a run is called, with its id."""

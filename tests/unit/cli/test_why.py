@@ -60,6 +60,11 @@ def touchy(x: int) -> int:
     raise ValueError("no luck")
 
 
+@sematic.func
+def wordy(sentence: str) -> int:
+    raise ValueError(sentence)
+
+
 @sematic.func(cache=True)
 def long(x: int) -> list[int]:
     return list(range(100_000))
@@ -181,6 +186,13 @@ class TestEnds:
     )
     def test_not_retried(self, sematic_cli: Cli, future: sematic.Future, reason: str) -> None:
         assert f"  {reason}\n" in sematic_cli("why", run(future)).stdout
+
+    def test_in_a_pipe_errors_are_whole(self, sematic_cli: Cli) -> None:
+        """The longest sentence of this package, that of a full disk, names a path too."""
+        sentence = " ".join(str(number) for number in range(300))
+        root_id = run(wordy(sentence))
+        assert f"failed  ValueError: {sentence}\n" in sematic_cli("why", root_id).stdout
+        assert f"failed: ValueError: {sentence} (sem" in sematic_cli("show", root_id).stdout
 
     def test_failed_below(self, sematic_cli: Cli, failed_id: str) -> None:
         output = sematic_cli("why", failed_id).stdout
