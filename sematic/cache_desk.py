@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from sematic.calls import ArtifactRef
-from sematic.function import NO_SOURCE, Function
+from sematic.function import Function
 
-_NAMELESS = "__main__."
-_NO_SOURCE_HASH = hashlib.sha1(NO_SOURCE.encode()).hexdigest()
+PLACE_DIGITS = 8
+"""How much of the function's place is to be seen in a key, at the end of its hash."""
 
 
 def cache_key(
@@ -21,20 +21,22 @@ def cache_key(
 ) -> str | None:
     """The name under which an output is shared: the same on every machine, in every process.
 
-    Made of the function's path, its output type, the ids of its inputs, the namespace, and the
-    version where there is one. The code is not part of it, unless nothing else tells the function
-    from those of others: that of a notebook or a console, whose module has no name. ``None`` where
-    not even its code is known; then its output is not shared.
+    Made of the function's path, what tells it from functions of the same path in other files, its
+    output type, the ids of its inputs, the namespace, and the version where there is one. ``None``
+    where nothing tells the function from others; then its output is not shared.
+
+    It ends in the namespace, behind ``_``; what is before that ends in the first eight characters
+    of the function's place, so that two keys show whether they are of the same file.
     """
+    place = function.place
+    if place is None:
+        return None
     ids = {name: inputs[name].id for name in sorted(inputs)}
-    parts: list[object] = [function.path, function.output_descriptor, ids]
+    parts: list[object] = [function.path, place, function.output_descriptor, ids]
     if version is not None:
         parts.append(version)
-    if function.path.startswith(_NAMELESS):
-        if function.source_hash == _NO_SOURCE_HASH:
-            return None
-        parts.append({"source": function.source_hash})
-    return f"{hashlib.sha1(json.dumps(parts).encode()).hexdigest()}_{namespace}"
+    digest = hashlib.sha1(json.dumps(parts).encode()).hexdigest()
+    return f"{digest[:-PLACE_DIGITS]}{place[:PLACE_DIGITS]}_{namespace}"
 
 
 @dataclass(frozen=True, slots=True)

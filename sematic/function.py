@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from sematic.binding import bind_arguments, bind_value, fan_out_signature
+from sematic.code_places import find_place, known_file, note_file, place_of_source
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import Future
 from sematic.option_names import checks_names
@@ -31,6 +32,8 @@ pickling_by_value: ContextVar[bool] = ContextVar("sematic_pickling_by_value", de
 NO_SOURCE = "# Source code not available"
 """In place of source code where there is none to be had."""
 
+NO_SOURCE_HASH = hashlib.sha1(NO_SOURCE.encode()).hexdigest()
+
 _DOCS = "https://docs.sematic.dev/diving-deeper/future-algebra"
 
 
@@ -50,6 +53,7 @@ class Function(Generic[P, R]):
         self.__name__: str = func.__name__
         self.__qualname__: str = func.__qualname__
         self.func = func
+        self._file = note_file(func)
         self.options = build_options(func.__name__, options)
         self.__signature__ = inspect.signature(func)
         self.input_types, self.output_type = _checked_types(func, self.__signature__)
@@ -92,6 +96,17 @@ class Function(Generic[P, R]):
     def source_hash(self) -> str:
         """40 hex digits that change with the source code."""
         return hashlib.sha1(self.source.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @functools.cached_property
+    def place(self) -> str | None:
+        """What tells it from functions of the same path, of other files: the same everywhere.
+
+        As :mod:`sematic.code_places` has it; ``None`` where there is neither a file nor source.
+        Asks git when it is first needed for a file.
+        """
+        if self._file is not None:
+            return find_place(self._file)
+        return None if self.source_hash == NO_SOURCE_HASH else place_of_source(self.source_hash)
 
     @functools.cached_property
     def map(self) -> "Function[..., list[R]]":
@@ -169,7 +184,7 @@ class Function(Generic[P, R]):
 
     def state(self) -> dict[str, Any]:
         """Everything it is made of, to be pickled by value; see :mod:`sematic.shipping`."""
-        made_anew = {"_casters", "_cast_output", "map"}
+        made_anew = {"_casters", "_cast_output", "_file", "place", "map"}
         state = {name: part for name, part in self.__dict__.items() if name not in made_anew}
         return {**state, "source": self.source}
 
@@ -178,6 +193,7 @@ class Function(Generic[P, R]):
         """The function that gave ``state``, in another process."""
         function = object.__new__(cls)
         function.__dict__.update(state)
+        function._file = known_file(function.func)
         function._casters = {name: caster(t) for name, t in function.input_types.items()}
         function._cast_output = caster(function.output_type)
         return function

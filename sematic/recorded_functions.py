@@ -4,7 +4,8 @@ import builtins
 import functools
 from typing import Any
 
-from sematic.function import Function
+from sematic.code_places import NO_PLACE, place_of_source
+from sematic.function import NO_SOURCE_HASH, Function
 from sematic.options import CallOptions
 
 
@@ -19,6 +20,8 @@ class RecordedFunction(Function[..., Any]):
         source_hash: 40 hex digits.
         output_descriptor: the type of its output; empty where no call of it has an output yet,
             so that there is nothing to compare it with.
+        place: what told it from functions of the same path, where that is recorded: of calls
+            that may be cached, by this version.
     """
 
     def __init__(
@@ -28,6 +31,7 @@ class RecordedFunction(Function[..., Any]):
         source: str = "",
         source_hash: str | None = None,
         output_descriptor: str = "",
+        place: str | None = None,
     ) -> None:
         module, _, name = path.rpartition(".")
         self.__module__, self.__name__, self.__qualname__ = module, name, name
@@ -37,6 +41,7 @@ class RecordedFunction(Function[..., Any]):
         if source_hash is not None:
             self.source_hash = source_hash
         self.output_descriptor = output_descriptor
+        self.place = place or self._find_place()
         self.options = CallOptions(name=name)
 
     @property
@@ -44,12 +49,20 @@ class RecordedFunction(Function[..., Any]):
         """The path that was recorded, whatever this process calls its main module."""
         return self._path
 
-    def of_call(self, source_hash: str | None, output_descriptor: str | None) -> "RecordedFunction":
+    def _find_place(self) -> str | None:
+        if not self._path.startswith("__main__."):
+            return NO_PLACE
+        return None if self.source_hash == NO_SOURCE_HASH else place_of_source(self.source_hash)
+
+    def of_call(
+        self, source_hash: str | None, output_descriptor: str | None, place: str | None
+    ) -> "RecordedFunction":
         """The function as it was when a call of it was made: several may have the same path.
 
         Args:
             source_hash: ``None`` where it is not recorded, as in older records.
             output_descriptor: the same.
+            place: the same.
         """
         source = self.source if source_hash in (None, self.source_hash) else ""
         return RecordedFunction(
@@ -57,6 +70,7 @@ class RecordedFunction(Function[..., Any]):
             source=source,
             source_hash=source_hash,
             output_descriptor=output_descriptor or self.output_descriptor,
+            place=place,
         )
 
     def missing(self) -> ImportError:
@@ -80,13 +94,15 @@ class RecordedFunction(Function[..., Any]):
         return self()
 
     def __reduce__(self) -> Any:
-        parts = (self._path, self.source, self.source_hash, self.output_descriptor)
-        return _restore, parts
+        known = (self.source, self.source_hash, self.output_descriptor, self.place)
+        return _restore, (self._path, *known)
 
 
-def _restore(path: str, source: str, source_hash: str, output_descriptor: str) -> RecordedFunction:
+def _restore(
+    path: str, source: str, source_hash: str, output_descriptor: str, place: str | None
+) -> RecordedFunction:
     known = {"source_hash": source_hash, "output_descriptor": output_descriptor}
-    return RecordedFunction(path, source=source, **known)
+    return RecordedFunction(path, source=source, place=place, **known)
 
 
 @functools.cache

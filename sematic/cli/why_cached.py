@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sematic.cli.screen import Cell, Column, build_table
 from sematic.cli.why_told import Case, Fact
+from sematic.code_places import CONTENTS, INSTALLED, NAMELESS, TRACKED
 from sematic.errors import NotFoundError
 from sematic.states import RunState
 from sematic.wording import format_age
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = (Column("DIFFERS"), Column("NOW", least=12), Column("THEN", least=12))
 _MOST_CHARACTERS = 2000
+_KINDS = {
+    TRACKED: "tracked by git",
+    CONTENTS: "not tracked by git",
+    INSTALLED: "of an installed package",
+    NAMELESS: "none: a notebook or a console",
+}
 _COMMON = 12  # what two long values have in common is cut to so many characters
 
 
@@ -132,16 +139,44 @@ def _differences(case: Case, close: "CloseRun", other: "RunRow") -> Iterator[tup
     types = [_output_type(case, r) for r in (run, other)]
     if all(types) and types[0] != types[1]:
         yield "output type", str(types[0]), str(types[1])
-    if run.function_path.startswith("__main__.") and run.function_id != other.function_id:
+    yield from _place_differences(case, close, other)
+
+
+def _place_differences(
+    case: Case, close: "CloseRun", other: "RunRow"
+) -> Iterator[tuple[str, str, str]]:
+    """What tells two functions of one path apart: their files, or what is in them."""
+    from sematic.tracking.why import place_of
+
+    place, then_place = place_of(case.run.cache_key or ""), place_of(close.cache_key)
+    if place is None or place == then_place:
+        return
+    if then_place is None:
+        yield "key", "of this version", "of an older one, which made others"
+    elif place[0] != then_place[0]:
+        yield "file", _KINDS[place[0]], _KINDS[then_place[0]]
+    elif place.startswith(NAMELESS):
         yield "code", "another one (of a notebook or a console)", ""
+    else:
+        now, then = (case.queries.environment(r.root_id).get("main") for r in (case.run, other))
+        if now and then and now != then:
+            yield ("script", *_apart(case, now, then))
+        elif place.startswith(CONTENTS):
+            yield "file", "changed, and git does not track it", ""
+        else:
+            yield "file", "another one of this name", ""
 
 
 def _values(case: Case, now: str | None, then: str | None) -> tuple[str, str]:
     texts = [_value(case, now), _value(case, then)]
     if texts[0] == texts[1]:
         return f"{texts[0]} {case.screen.id(now or '')}", f"{texts[1]} {case.screen.id(then or '')}"
-    first, second = texts
-    if case.screen.width is None or max(map(len, texts)) <= 2 * _COMMON:
+    return _apart(case, *texts)
+
+
+def _apart(case: Case, first: str, second: str) -> tuple[str, str]:
+    """Two texts, on a terminal from shortly before where they differ."""
+    if case.screen.width is None or max(len(first), len(second)) <= 2 * _COMMON:
         return first, second
     same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
     if same <= 2 * _COMMON:

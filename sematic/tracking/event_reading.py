@@ -162,7 +162,7 @@ class EventReader:
             function = self._functions[path] = self._function_of(path)
         if not isinstance(function, RecordedFunction):
             return function
-        key = (path, data.get("source_hash"), data.get("output_type"))
+        key = (path, data.get("source_hash"), data.get("output_type"), data.get("place"))
         recorded = self._recorded.get(key)
         if recorded is None:
             recorded = self._recorded[key] = function.of_call(*key[1:])

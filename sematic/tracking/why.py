@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sematic.cache_desk import PLACE_DIGITS
+from sematic.code_places import CONTENTS, INSTALLED, NAMELESS, TRACKED
 from sematic.states import RunState
 from sematic.tracking.reading import reading
 from sematic.tracking.views import RunRow
@@ -41,6 +43,15 @@ class CloseRun:
 def namespace_of(cache_key: str) -> str:
     """The namespace that is part of a cache key."""
     return cache_key.partition("_")[2]
+
+
+def place_of(cache_key: str) -> str | None:
+    """What a cache key shows of the file of its function: equal for functions of one file.
+
+    The first letter is that of :mod:`sematic.code_places`. ``None`` for keys of older versions.
+    """
+    place = cache_key.partition("_")[0][-PLACE_DIGITS:]
+    return place if place.startswith((TRACKED, CONTENTS, NAMELESS, INSTALLED)) else None
 
 
 def find_closest(url: str, run: RunRow, inputs: Mapping[str, str]) -> CloseRun | None:
@@ -87,6 +98,7 @@ def _distance(close: CloseRun, run: RunRow, inputs: Mapping[str, str]) -> tuple[
     differing = sum(inputs.get(name) != close.inputs.get(name) for name in names)
     differing += close.version != run.options.get("cache_version")
     differing += close.namespace != namespace_of(run.cache_key or "")
+    differing += place_of(close.cache_key) != place_of(run.cache_key or "")
     return close.cache_key != run.cache_key, differing
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.programs import run_python
+from sematic.client import open_record
+from tests.acceptance.programs import run_python, run_sematic
+from tests.repositories import commit, git
 
 SCRIPT = """
 import enum
@@ -58,17 +60,111 @@ def test_every_process_has_the_same_key(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_code_is_not_part_of_it_but_the_version_is(tmp_path: Path) -> None:
-    run(write(tmp_path))
-    assert run(write(tmp_path, output="two")) == ["one"]
-    versioned = write(tmp_path, output="two", options=", cache_version=2")
+    """Where git tells the file from others of its name; the changes need not be committed."""
+    path = write(tmp_path / "repository")
+    commit(path.parent)
+    run(path)
+    assert run(write(path.parent, output="two")) == ["one"]
+    versioned = write(path.parent, output="two", options=", cache_version=2")
     assert run(versioned) == ["executes", "two"]
     assert run(versioned) == ["two"]
-    assert run(write(tmp_path)) == ["one"]
+    assert run(write(path.parent)) == ["one"]
 
 
 def test_two_scripts_do_not_share(tmp_path: Path) -> None:
     run(write(tmp_path))
     assert run(write(tmp_path, "other.py", output="two")) == ["executes", "two"]
+
+
+def test_why_names_the_other_script(tmp_path: Path) -> None:
+    paths = [write(tmp_path / name, output=name) for name in ("one", "other")]
+    for path in paths:
+        run(path)
+    root = open_record().pipeline_runs(limit=1)[0].root_id
+    (called,) = (found.id for found in open_record().runs(root) if found.name == "f")
+    line = run_sematic("why", called).splitlines()[-1]
+    assert line.split() == ["script", str(paths[1]), str(paths[0])]
+
+
+@pytest.mark.parametrize("module", [False, True])
+def test_scripts_of_one_name_do_not_share(tmp_path: Path, module: bool) -> None:
+    """Loose ones; in two directories of a repository; at the same path in two repositories."""
+    run(write(tmp_path / "loose"), module=module)
+    other = write(tmp_path / "other", output="two")
+    assert run(other, module=module) == ["executes", "two"]
+    places = [tmp_path / "one" / "a", tmp_path / "one" / "b", tmp_path / "two" / "a"]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    paths = [write(place, output=str(number)) for number, place in enumerate(places)]
+    commit(tmp_path / "one", message="first")
+    commit(tmp_path / "two", message="second")
+    for number, path in enumerate(paths):
+        assert run(path, module=module) == ["executes", str(number)]
+    for number, path in enumerate(paths):
+        assert run(path, module=not module) == [str(number)]
+
+
+def test_a_loose_file_is_told_by_its_contents(tmp_path: Path) -> None:
+    """Wherever it is; helpers and constants beside the function count as much as that does."""
+    path = write(tmp_path / "here")
+    run(path)
+    assert run(write(tmp_path / "there")) == ["one"]
+    path.write_text(path.read_text().replace("import enum", "import enum  # changed"))
+    assert run(path) == ["executes", "one"]
+
+
+def test_clones_and_work_trees_share(tmp_path: Path) -> None:
+    """Under whatever name, reached through whatever link, on whatever branch."""
+    path = write(tmp_path / "repository")
+    commit(path.parent)
+    run(path)
+    git(tmp_path, "clone", "-q", "repository", "clone")
+    git(path.parent, "worktree", "add", "-q", str(tmp_path / "tree"), "-b", "other")
+    (tmp_path / "link").symlink_to(path.parent)
+    for name in ("clone", "tree", "link"):
+        assert run(tmp_path / name / path.name) == ["one"]
+
+
+def test_whoever_imports_a_script_shares_with_it(tmp_path: Path) -> None:
+    """But values of its own classes, which carry their code where it is the script that runs."""
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import sematic\n"
+        "@sematic.func(cache=True)\n"
+        "def f(x: int) -> str:\n"
+        "    print('executes', flush=True)\n"
+        "    return 'one'\n"
+        "def main() -> None:\n"
+        "    print(sematic.LocalRunner('n', progress='off').run(f(1)))\n"
+        "if __name__ == '__main__':\n"
+        "    main()\n"
+    )
+    assert run(path) == ["executes", "one"]
+    importing = tmp_path / "importing.py"
+    importing.write_text("import script; script.main()")
+    assert run(importing) == ["one"]
+
+
+def test_a_zip_file_that_is_run_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+    zips = []
+    for number, output in enumerate(("one", "two")):
+        source = write(tmp_path / output, "__main__.py", output=output).parent
+        zips.append(tmp_path / str(number) / "app.pyz")
+        zips[-1].parent.mkdir()
+        run_python("-m", "zipapp", str(source), "-o", str(zips[-1]))
+    assert run(zips[0]) == ["executes", "one"]
+    assert run(zips[1]) == ["executes", "two"]
+    assert run(zips[0]) == ["one"]
+
+
+def test_what_is_typed_in_after_a_script_does_not_share_with_it(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    typed = path.read_text().replace('"one"', '"two"')
+    assert run(path) == ["executes", "one"]
+    program = f"import sys, runpy; exec(compile({typed!r}, '<stdin>', 'exec'))"
+    path.write_text(program)
+    for _ in range(2):
+        assert run(path) == ["executes", "two"]
 
 
 def test_what_has_no_name_shares_with_the_same_code_only(tmp_path: Path) -> None:

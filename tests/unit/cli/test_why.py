@@ -134,6 +134,39 @@ class TestCache:
             "cache_namespace 'one' 'two'",
         ]
 
+    @pytest.mark.parametrize(
+        ("now", "then", "expected"),
+        [
+            ("g1", "g2", ["file another one of this name"]),
+            ("t1", "t2", ["file changed, and git does not track it"]),
+            ("g1", "t1", ["file tracked by git not tracked by git"]),
+            ("n1", "n2", ["code another one (of a notebook or a console)"]),
+            ("t1", "p1", ["file not tracked by git of an installed package"]),
+            ("g1", "a1", ["key of this version of an older one, which made others"]),
+        ],
+    )
+    def test_another_file(
+        self, why, now: str, then: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for place in (then, now):
+            monkeypatch.setitem(vars(square), "place", place.ljust(20, "0"))
+            last = run(squares(2, [1], False))
+        assert why(nested(last))[3:] == ["DIFFERS NOW THEN", *expected]
+
+    def test_another_script(self, why, monkeypatch: pytest.MonkeyPatch) -> None:
+        for place, directory in (("t1", "one"), ("t2", "other")):
+            monkeypatch.setitem(vars(square), "place", place.ljust(20, "0"))
+            monkeypatch.setattr("__main__.__file__", f"/{directory}/train.py", raising=False)
+            last = run(squares(2, [1], False))
+        assert why(nested(last))[-1] == "script /other/train.py /one/train.py"
+
+    def test_a_call_of_the_same_file_is_closer(self, why, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(vars(square), "place", "t1".ljust(20, "0"))
+        run(squares(2, [1, 2], False))
+        monkeypatch.delitem(vars(square), "place")
+        close = run(squares(2, [1], False))
+        assert f"closest square {nested(close)}" in why(nested(run(squares(2, [3], False))))[1]
+
     def test_the_same_call_failed(self, why) -> None:
         first, second = run(touchy(1), "n"), run(touchy(1), "n")
         expected = f"cache nothing found: touchy {first} of pipeline run {first} is the same call,"

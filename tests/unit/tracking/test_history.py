@@ -9,6 +9,7 @@ import pytest
 
 import sematic
 from sematic.calls import ErrorRecord, Expression, Failed, OutputOf, Select, Succeeded
+from sematic.code_places import NO_PLACE
 from sematic.errors import NotFoundError
 from sematic.events import (
     CallLost,
@@ -139,6 +140,20 @@ def test_functions_of_one_path_are_told_apart_call_by_call(
     ]
     assert functions[0] is functions[2]
     assert copy.deepcopy(functions[1]).source_hash == second.source_hash
+
+
+def test_the_file_of_a_cached_function_is_known_without_its_code(
+    url: str, pipeline: RecordedPipeline
+) -> None:
+    """Two files of one name, or what a driver that resumes is asked for would have another key."""
+    one, two = (RecordedFunction("m.f", place=place.ljust(20, "0")) for place in ("g1", "g2"))
+    calls = [call(name, function=f, cache=True) for name, f in (("a", one), ("b", two))]
+    calls.append(call("c", function=one))
+    pipeline.record(PipelineStarted(1.0, call(ROOT)), expanded(ROOT, calls, list_of(*"abc")))
+    history = read_history(url, ROOT, function_of=read_recorded_functions(url, ROOT))
+    functions = [made.function for made in history[1].outcome.calls]  # type: ignore[union-attr]
+    assert [function.place for function in functions] == [one.place, two.place, NO_PLACE]
+    assert copy.deepcopy(functions[0]).place == one.place
 
 
 def test_exceptions_to_retry_for_are_names_and_need_not_exist(
