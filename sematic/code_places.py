@@ -1,8 +1,8 @@
-"""What tells functions of one path apart: where their files are, or what is in them.
+"""What tells functions of one path apart: where their files are.
 
 Two scripts called ``train.py`` both have a function ``train.f``, and outputs of the one must never
-be taken for those of the other. A directory of this machine says nothing on another one. What the
-same file has in common everywhere is its repository and its path there, or else its contents.
+be taken for those of the other. What is the same for one file on every machine is its repository
+and its path there; of a file that git does not track, its path on the machine.
 """
 
 import functools
@@ -11,84 +11,54 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from sematic.git_commands import run_git
 
 TRACKED = "g"
 """First letter of the place of a file that git tracks: its repository, and its path there."""
-CONTENTS = "t"
-"""Of any other file: a digest of all that is in it."""
+LOOSE = "l"
+"""Of any other file: its path on this machine."""
 NAMELESS = "n"
 """Of a function without a file, of a notebook or a console: a digest of its source code."""
-INSTALLED = "p"
-"""Of modules of installed packages, whose import names tell enough."""
+IMPORTED = "p"
+"""Of modules of packages, whose import names tell enough."""
 
 _DIGITS = 19
-NO_PLACE = INSTALLED + "0" * _DIGITS
+NO_PLACE = IMPORTED + "0" * _DIGITS
 """Where the import name is all that tells a function from others."""
-_PACKAGES = ("site-packages", "dist-packages")
+_INSTALLED = ("site-packages", "dist-packages")
 _MAIN_NAMES = ("__main__", "__mp_main__")
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]+):(?!//)(.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class CodeFile:
-    """The file of a module.
+def file_of(func: Callable[..., object]) -> str | None:
+    """The path of the file that a function is in, absolute.
 
-    Attributes:
-        path: absolute, links resolved.
-        contents: a digest of it, as it was when its functions were decorated; ``None`` for
-            modules of installed packages.
+    ``None`` for notebooks, consoles and code made by ``exec``. To be asked when the function is
+    decorated: a script may go to another directory later.
     """
-
-    path: str
-    contents: str | None
-
-
-def note_file(func: Callable[..., object]) -> CodeFile | None:
-    """The file that a function is in; ``None`` for notebooks, consoles and code made by ``exec``.
-
-    To be asked when the function is decorated: later its file may be another one already.
-    """
-    module = sys.modules.get(func.__module__)
-    name = getattr(module, "__file__", None)
+    name = getattr(sys.modules.get(func.__module__), "__file__", None)
     if not isinstance(name, str) or name.startswith("<") or _is_typed(func):
         return None
-    path = os.path.abspath(name)
-    if _is_installed(path):
-        return CodeFile(path, None)
-    stamp = _stamp(path)
-    known = _noted.get(path)
-    if known is None or known[0] != stamp:
-        contents = _read(module, path)
-        if contents is None:
-            return None
-        file = CodeFile(os.path.realpath(path), _digest(contents))
-        known = _noted[path] = (stamp, file)
-    _file_of[func.__module__] = known[1]
-    return known[1]
+    return os.path.abspath(name)
 
 
-def known_file(func: Callable[..., object]) -> CodeFile | None:
-    """The same for a function that comes from another process: its file may have changed since."""
-    return _file_of.get(func.__module__) or note_file(func)
+def find_place(module: str, file: str) -> str:
+    """What tells a module from others of its name, on every machine: a letter, and 19 hex digits.
 
-
-_noted: dict[str, tuple[object, CodeFile]] = {}
-_file_of: dict[str, CodeFile] = {}  # by the name of the module
+    Args:
+        module: importable name; that of the file for a script.
+        file: from :func:`file_of`.
+    """
+    if "." in module or _is_installed(file):
+        return NO_PLACE
+    return _place_of_file(os.path.realpath(file))
 
 
 @functools.lru_cache(maxsize=1024)
-def find_place(file: CodeFile) -> str:
-    """What tells a file from others on every machine: a letter, and 19 hex digits."""
-    if file.contents is None or _is_installed(file.path):
-        return NO_PLACE
-    tracked = _find_tracked(file.path)
-    if tracked is None:
-        return CONTENTS + file.contents
-    return TRACKED + _digest("\0".join(tracked).encode("utf-8", "surrogateescape"))
+def _place_of_file(path: str) -> str:
+    tracked = _find_tracked(path)
+    return LOOSE + _digest(path) if tracked is None else TRACKED + _digest("\0".join(tracked))
 
 
 def place_of_source(source_hash: str) -> str:
@@ -97,7 +67,10 @@ def place_of_source(source_hash: str) -> str:
 
 
 def _find_tracked(path: str) -> tuple[str, str] | None:
-    """The repository of a file and its path there; ``None`` where git does not track it."""
+    """The repository of a file and its path there; ``None`` where git does not track it.
+
+    Two clones may have two files of one name that it does not track.
+    """
     directory, name = os.path.split(path)
     ask = ("--literal-pathspecs", "ls-files", "-z", "--full-name", "--error-unmatch", "--", name)
     found = run_git(directory, *ask)
@@ -146,29 +119,8 @@ def _is_typed(func: Callable[..., object]) -> bool:
 def _is_installed(path: str) -> bool:
     parts = path.split(os.sep)
     standard = os.path.dirname(os.__file__) + os.sep
-    return path.startswith(standard) or any(part in _PACKAGES for part in parts)
+    return path.startswith(standard) or any(part in _INSTALLED for part in parts)
 
 
-def _stamp(path: str) -> object:
-    try:
-        status = os.stat(path)
-    except OSError:  # inside of a zip file
-        return None
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def _read(module: Any, path: str) -> bytes | None:
-    """The contents of a module's file; its loader knows how to read from a zip file."""
-    loader: Any = getattr(module, "__loader__", None)
-    try:
-        if os.path.isfile(path) or not hasattr(loader, "get_data"):
-            with open(path, "rb") as file:
-                return file.read()
-        contents: bytes = loader.get_data(path)
-    except OSError:
-        return None
-    return contents
-
-
-def _digest(contents: bytes) -> str:
-    return hashlib.sha1(contents).hexdigest()[:_DIGITS]
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]

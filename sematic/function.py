@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from sematic.binding import bind_arguments, bind_value, fan_out_signature
-from sematic.code_places import find_place, known_file, note_file, place_of_source
+from sematic.code_places import file_of, find_place, place_of_source
 from sematic.errors import CastError, InvalidFunctionError
 from sematic.future import Future
 from sematic.option_names import checks_names
@@ -53,7 +53,7 @@ class Function(Generic[P, R]):
         self.__name__: str = func.__name__
         self.__qualname__: str = func.__qualname__
         self.func = func
-        self._file = note_file(func)
+        self._file = file_of(func)
         self.options = build_options(func.__name__, options)
         self.__signature__ = inspect.signature(func)
         self.input_types, self.output_type = _checked_types(func, self.__signature__)
@@ -102,10 +102,10 @@ class Function(Generic[P, R]):
         """What tells it from functions of the same path, of other files: the same everywhere.
 
         As :mod:`sematic.code_places` has it; ``None`` where there is neither a file nor source.
-        Asks git when it is first needed for a file.
+        Asks git when it is first needed for a script.
         """
         if self._file is not None:
-            return find_place(self._file)
+            return find_place(canonical_module(self.__module__), self._file)
         return None if self.source_hash == NO_SOURCE_HASH else place_of_source(self.source_hash)
 
     @functools.cached_property
@@ -193,7 +193,7 @@ class Function(Generic[P, R]):
         """The function that gave ``state``, in another process."""
         function = object.__new__(cls)
         function.__dict__.update(state)
-        function._file = known_file(function.func)
+        function._file = file_of(function.func)
         function._casters = {name: caster(t) for name, t in function.input_types.items()}
         function._cast_output = caster(function.output_type)
         return function

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sematic.cli.screen import Cell, Column, build_table
 from sematic.cli.why_told import Case, Fact
-from sematic.code_places import CONTENTS, INSTALLED, NAMELESS, TRACKED
+from sematic.code_places import IMPORTED, LOOSE, NAMELESS, TRACKED
 from sematic.errors import NotFoundError
 from sematic.states import RunState
 from sematic.wording import format_age
@@ -18,8 +18,8 @@ _COLUMNS = (Column("DIFFERS"), Column("NOW", least=12), Column("THEN", least=12)
 _MOST_CHARACTERS = 2000
 _KINDS = {
     TRACKED: "tracked by git",
-    CONTENTS: "not tracked by git",
-    INSTALLED: "of an installed package",
+    LOOSE: "not tracked by git",
+    IMPORTED: "of a package",
     NAMELESS: "none: a notebook or a console",
 }
 _COMMON = 12  # what two long values have in common is cut to so many characters
@@ -161,8 +161,6 @@ def _place_differences(
         now, then = (case.queries.environment(r.root_id).get("main") for r in (case.run, other))
         if now and then and now != then:
             yield ("script", *_apart(case, now, then))
-        elif place.startswith(CONTENTS):
-            yield "file", "changed, and git does not track it", ""
         else:
             yield "file", "another one of this name", ""
 

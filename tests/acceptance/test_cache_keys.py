@@ -59,10 +59,12 @@ def test_every_process_has_the_same_key(tmp_path: Path, monkeypatch: pytest.Monk
     assert run(path, directory=tmp_path.parent) == ["one"]
 
 
-def test_the_code_is_not_part_of_it_but_the_version_is(tmp_path: Path) -> None:
-    """Where git tells the file from others of its name; the changes need not be committed."""
-    path = write(tmp_path / "repository")
-    commit(path.parent)
+@pytest.mark.parametrize("tracked", [False, True])
+def test_the_code_is_not_part_of_it_but_the_version_is(tmp_path: Path, tracked: bool) -> None:
+    """Whether or not git tracks the file; changes need not be committed."""
+    path = write(tmp_path / "script", output="one")
+    if tracked:
+        commit(path.parent)
     run(path)
     assert run(write(path.parent, output="two")) == ["one"]
     versioned = write(path.parent, output="two", options=", cache_version=2")
@@ -104,15 +106,6 @@ def test_scripts_of_one_name_do_not_share(tmp_path: Path, module: bool) -> None:
         assert run(path, module=not module) == [str(number)]
 
 
-def test_a_loose_file_is_told_by_its_contents(tmp_path: Path) -> None:
-    """Wherever it is; helpers and constants beside the function count as much as that does."""
-    path = write(tmp_path / "here")
-    run(path)
-    assert run(write(tmp_path / "there")) == ["one"]
-    path.write_text(path.read_text().replace("import enum", "import enum  # changed"))
-    assert run(path) == ["executes", "one"]
-
-
 def test_clones_and_work_trees_share(tmp_path: Path) -> None:
     """Under whatever name, reached through whatever link, on whatever branch."""
     path = write(tmp_path / "repository")
@@ -145,7 +138,7 @@ def test_whoever_imports_a_script_shares_with_it(tmp_path: Path) -> None:
     assert run(importing) == ["one"]
 
 
-def test_a_zip_file_that_is_run_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+def test_zip_files_that_are_run_do_not_share(tmp_path: Path) -> None:
     zips = []
     for number, output in enumerate(("one", "two")):
         source = write(tmp_path / output, "__main__.py", output=output).parent

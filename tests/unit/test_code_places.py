@@ -10,14 +10,14 @@ import pytest
 
 from sematic import code_places
 from sematic.code_places import (
-    CONTENTS,
+    LOOSE,
     NO_PLACE,
     TRACKED,
+    file_of,
     find_place,
-    note_file,
     repository_address,
 )
-from sematic.function import Function, func
+from sematic.function import func
 from tests.repositories import commit, git
 
 CODE = "def f() -> int:\n    return {value}\n"
@@ -26,7 +26,7 @@ CODE = "def f() -> int:\n    return {value}\n"
 @pytest.fixture(autouse=True)
 def _asked_anew() -> Iterator[None]:
     yield
-    find_place.cache_clear()
+    code_places._place_of_file.cache_clear()
     code_places._find_repository.cache_clear()
 
 
@@ -51,10 +51,10 @@ def write(path: Path, value: int = 1) -> Path:
 
 
 def place_of(f: Callable[[], int]) -> str:
-    file = note_file(f)
+    file = file_of(f)
     assert file is not None
-    find_place.cache_clear()
-    return find_place(file)
+    code_places._place_of_file.cache_clear()
+    return find_place("loaded", file)
 
 
 def test_a_tracked_file_is_told_by_its_path_in_the_repository(tmp_path: Path, load) -> None:
@@ -67,15 +67,16 @@ def test_a_tracked_file_is_told_by_its_path_in_the_repository(tmp_path: Path, lo
     assert place_of(load(paths[0])) == places[0]
 
 
-def test_what_git_does_not_track_is_told_by_its_contents(tmp_path: Path, load) -> None:
+def test_what_git_does_not_track_is_told_by_its_path(tmp_path: Path, load) -> None:
     """Two clones may have different files of this name."""
     write(tmp_path / "tracked.py")
     commit(tmp_path)
     untracked = write(tmp_path / "untracked.py")
     place = place_of(load(untracked))
-    assert place.startswith(CONTENTS)
-    assert place == place_of(load(write(tmp_path / "other" / "name.py")))
-    assert place != place_of(load(write(untracked, 2)))
+    assert place.startswith(LOOSE)
+    assert place != place_of(load(write(tmp_path / "other" / "untracked.py")))
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert place == place_of(load(write(tmp_path / "link" / "untracked.py", 2)))
     git(tmp_path, "add", "untracked.py")
     assert place_of(load(untracked)).startswith(TRACKED)
 
@@ -84,7 +85,7 @@ def test_a_repository_without_a_commit_tells_nothing(tmp_path: Path, load) -> No
     path = write(tmp_path / "x.py")
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "x.py")
-    assert place_of(load(path)).startswith(CONTENTS)
+    assert place_of(load(path)).startswith(LOOSE)
 
 
 def test_where_a_repository_comes_from_counts_more_than_its_first_commit(
@@ -109,16 +110,14 @@ def test_hooks_of_git_do_not_mislead(tmp_path: Path, load, monkeypatch: pytest.M
     commit(tmp_path / "hook")
     loose = write(tmp_path / "loose" / "x.py")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "hook" / ".git"))
-    assert place_of(load(loose)).startswith(CONTENTS)
+    assert place_of(load(loose)).startswith(LOOSE)
 
 
-def test_without_git_there_are_contents(
-    tmp_path: Path, load, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_git_there_are_paths(tmp_path: Path, load, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "x.py")
     commit(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert place_of(load(path)).startswith(CONTENTS)
+    assert place_of(load(path)).startswith(LOOSE)
 
 
 def test_installed_packages_need_no_more_than_their_names(tmp_path: Path, load) -> None:
@@ -127,15 +126,20 @@ def test_installed_packages_need_no_more_than_their_names(tmp_path: Path, load) 
     assert place_of(types.resolve_bases) == NO_PLACE
 
 
-def test_what_counts_is_the_file_that_was_loaded(tmp_path: Path, load) -> None:
-    """Whoever edits a script while it runs does not make its outputs those of the new code."""
+def test_packages_need_no_more_than_their_names(tmp_path: Path) -> None:
+    assert find_place("package.x", str(tmp_path / "package" / "x.py")) == NO_PLACE
+
+
+def test_a_function_keeps_its_place_when_the_process_goes_elsewhere(
+    tmp_path: Path, load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path / "x.py")
-    function = func(load(path))
-    arrived = Function.restore(function.state())
-    write(path, 2)
-    expected = place_of(load(write(tmp_path / "copy.py")))
-    assert [function.place, arrived.place] == [expected, expected]
-    assert func(load(path)).place == place_of(load(path)) != expected
+    monkeypatch.chdir(tmp_path)
+    loaded = load(path)
+    sys.modules["loaded"].__file__ = "x.py"
+    function = func(loaded)
+    monkeypatch.chdir(tmp_path.parent)
+    assert function.place == place_of(load(path))
 
 
 @pytest.mark.parametrize(

@@ -138,10 +138,10 @@ class TestCache:
         ("now", "then", "expected"),
         [
             ("g1", "g2", ["file another one of this name"]),
-            ("t1", "t2", ["file changed, and git does not track it"]),
-            ("g1", "t1", ["file tracked by git not tracked by git"]),
+            ("l1", "l2", ["file another one of this name"]),
+            ("g1", "l1", ["file tracked by git not tracked by git"]),
             ("n1", "n2", ["code another one (of a notebook or a console)"]),
-            ("t1", "p1", ["file not tracked by git of an installed package"]),
+            ("l1", "p1", ["file not tracked by git of a package"]),
             ("g1", "a1", ["key of this version of an older one, which made others"]),
         ],
     )
@@ -154,14 +154,14 @@ class TestCache:
         assert why(nested(last))[3:] == ["DIFFERS NOW THEN", *expected]
 
     def test_another_script(self, why, monkeypatch: pytest.MonkeyPatch) -> None:
-        for place, directory in (("t1", "one"), ("t2", "other")):
+        for place, directory in (("l1", "one"), ("l2", "other")):
             monkeypatch.setitem(vars(square), "place", place.ljust(20, "0"))
             monkeypatch.setattr("__main__.__file__", f"/{directory}/train.py", raising=False)
             last = run(squares(2, [1], False))
         assert why(nested(last))[-1] == "script /other/train.py /one/train.py"
 
     def test_a_call_of_the_same_file_is_closer(self, why, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(vars(square), "place", "t1".ljust(20, "0"))
+        monkeypatch.setitem(vars(square), "place", "l1".ljust(20, "0"))
         run(squares(2, [1, 2], False))
         monkeypatch.delitem(vars(square), "place")
         close = run(squares(2, [1], False))
