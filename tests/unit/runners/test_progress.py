@@ -418,7 +418,9 @@ class TestPlain:
             ended_at = progress.started_at + 24  # type: ignore[attr-defined]
             for listener in progress.listeners:
                 listener(PipelineMoved(ended_at, root.id, PipelineRunStatus.COMPLETE))
+            deadline = time.monotonic() + 30
             while "finishing" not in shown:
+                assert time.monotonic() < deadline
                 time.sleep(0.02)
                 shown += capfd.readouterr().err
         assert f"add {root.id[:8]}: 0/0 runs done, finishing" in shown.splitlines()
