@@ -152,9 +152,10 @@ class Function(Generic[P, R]):
             try:
                 cast[name] = bind_value(value, self.input_types[name], self._casters[name])
             except (CastError, RecursionError) as error:
+                hint = ". Where it may be None, add `| None` to the annotation."
                 raise CastError(
                     f"Invalid input type for argument {name!r} when calling '{self!r}'. "
-                    f"{_why_no_cast(value, error)}"
+                    f"{_why_no_cast(value, error)}{hint if value is None else ''}"
                 ) from None
         return cast
 
@@ -310,7 +311,8 @@ def _check_kind(func: object) -> None:
     ):
         raise InvalidFunctionError(
             "@sematic.func can't be used with async functions, generators, or coroutines. "
-            f"But {func!r} is one of these."
+            f"But {func!r} is one of these. Write a plain function, which returns a list or calls "
+            "asyncio.run(...)."
         )
     if next(iter(inspect.signature(func).parameters), None) in ("self", "cls"):
         _refuse_method(func)
@@ -333,13 +335,14 @@ def _checked_types(
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InvalidFunctionError(
                 f"Variadic arguments are not supported. {func.__name__!r} has variadic argument "
-                f"{name!r}. Please see {_DOCS}#variadic-arguments for more details."
+                f"{name!r}. Please see {_DOCS}#variadic-arguments for more details. Write an "
+                "argument that is a list or a dict."
             )
     missing = sorted(n for n, p in parameters.items() if p.annotation is p.empty)
     if missing:
         raise InvalidFunctionError(
             "Missing function type annotations. The following arguments are not annotated: "
-            + ", ".join(map(repr, missing))
+            f"{', '.join(map(repr, missing))}. {_how_to_annotate(func, missing)}"
         )
     if signature.return_annotation is signature.empty:
         refuse_unannotated_return(func)
@@ -347,6 +350,12 @@ def _checked_types(
     for name, annotation in annotations.items():
         _check_annotation(func, name, annotation)
     return {n: annotations[n] for n in parameters}, annotations.get("return", type(None))
+
+
+def _how_to_annotate(func: Callable[..., object], names: list[str]) -> str:
+    if func.__name__ == "<lambda>":
+        return "A lambda has no place for them: write a function instead."
+    return f"Write {', '.join(f'`{name}: <type>`' for name in names)}."
 
 
 def _check_annotation(func: Callable[..., object], name: str, annotation: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sematic.code_imports import refuse_while_importing
 from sematic.errors import CancellationError, FutureUseError, NestedRunError
+from sematic.function import Function
 from sematic.future import AbstractFuture, Future
 from sematic.heartbeat import lease_clock
 from sematic.ports import Clock
@@ -106,6 +107,11 @@ def _checked_root(future: AbstractFuture) -> Future:
         raise FutureUseError(
             f"{future!r} is a part of a pipeline, not its root. Return it from a @sematic.func "
             "and run that one."
+        )
+    if isinstance(future, Function):
+        raise FutureUseError(
+            "runner.run(...) needs a future, but got a function itself. Call it: "
+            f"runner.run({future.__name__}(...))."
         )
     raise FutureUseError(
         f"runner.run(...) needs a future, but got {future!r}. Call a function that is decorated "

@@ -217,7 +217,9 @@ def _why_no_collection(value: object, cls: type) -> str:
     if not isinstance(value, collections.abc.Iterable):
         return f"{shown} not an iterable"
     if cls in CONVERTIBLE:
-        return f"{shown} is not a list, tuple or set"
+        lazy = isinstance(value, (collections.abc.Iterator, collections.abc.MappingView))
+        hint = ". Write list(...) around it." if lazy else ""
+        return f"{shown} is not a list, tuple or set{hint}"
     return f"{shown} is not a {cls.__name__}"
 
 

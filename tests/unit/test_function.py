@@ -54,6 +54,11 @@ def test_a_function_looks_like_the_undecorated_one() -> None:
     assert repr(add) == f"{__name__}.add"
 
 
+def test_arguments_that_may_be_none_are_told_how_to_say_so() -> None:
+    with pytest.raises(CastError, match=r"Cannot cast None to .*add `\| None` to the annotation"):
+        identity(None)
+
+
 def test_a_forgotten_return_is_told() -> None:
     @sematic.func
     def double(x: int) -> int:
@@ -272,14 +277,18 @@ def test_missing_annotations() -> None:
     def f(b, a, c: int) -> None: ...
 
     assert refusal(f) == (
-        "Missing function type annotations. The following arguments are not annotated: 'a', 'b'"
+        "Missing function type annotations. The following arguments are not annotated: 'a', 'b'. "
+        "Write `a: <type>`, `b: <type>`."
+    )
+    assert refusal(lambda x: x).endswith(
+        "not annotated: 'x'. A lambda has no place for them: write a function instead."
     )
 
 
 def test_missing_annotations_of_keyword_only_and_positional_only_arguments() -> None:
     def f(a, /, *, k) -> None: ...
 
-    assert refusal(f).endswith("not annotated: 'a', 'k'")
+    assert "not annotated: 'a', 'k'. " in refusal(f)
 
 
 def test_missing_annotations_are_value_errors_too() -> None:
@@ -294,7 +303,7 @@ def test_variadic_arguments() -> None:
     assert refusal(positional) == (
         "Variadic arguments are not supported. 'positional' has variadic argument 'abc'. Please "
         "see https://docs.sematic.dev/diving-deeper/future-algebra#variadic-arguments for more "
-        "details."
+        "details. Write an argument that is a list or a dict."
     )
     assert "'keywords' has variadic argument 'options'" in refusal(keywords)
 
@@ -345,7 +354,8 @@ def test_async_functions_and_generators() -> None:
     for function in (coroutine, generator, both):
         assert refusal(function) == (
             "@sematic.func can't be used with async functions, generators, or coroutines. "
-            f"But {function!r} is one of these."
+            f"But {function!r} is one of these. Write a plain function, which returns a list or "
+            "calls asyncio.run(...)."
         )
 
 

@@ -168,6 +168,11 @@ def test_what_is_no_future(thing) -> None:
         SilentRunner().run(thing)
 
 
+def test_a_function_is_to_be_called_first() -> None:
+    with pytest.raises(FutureUseError, match=r"itself\. Call it: runner\.run\(number\(\.\.\.\)\)"):
+        SilentRunner().run(number)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("build", [lambda: pair()[0], lambda: number() + 1, lambda: -number()])
 def test_parts_of_a_pipeline_are_no_roots(build) -> None:
     with pytest.raises(FutureUseError, match="is a part of a pipeline, not its root"):

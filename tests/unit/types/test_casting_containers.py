@@ -66,12 +66,18 @@ def test_lists_tuples_and_sets_can_be_cast_to_one_another(source):
 @pytest.mark.parametrize("type_", [List[str], Tuple[str, ...], Set[str], FrozenSet[str]])
 @pytest.mark.parametrize(
     "value",
-    ["abc", b"abc", bytearray(b"a"), {"a": "b"}, deque("a"), range(2), iter("a"), np.array(["a"])],
+    ["abc", b"abc", bytearray(b"a"), {"a": "b"}, deque("a"), range(2), np.array(["a"])],
     ids=stable_id,
 )
 def test_nothing_else_is_a_list_tuple_or_set(value, type_):
     with pytest.raises(CastError, match=r"is not a list, tuple or set$"):
         cast(value, type_)
+
+
+@pytest.mark.parametrize("value", [iter("a"), map(str, "a"), {"a": 1}.keys()], ids=stable_id)
+def test_what_is_to_be_put_into_a_list_first_is_told(value):
+    with pytest.raises(CastError, match=r"is not a list, tuple or set\. Write list\(\.\.\.\) aro"):
+        cast(value, List[str])
 
 
 def test_a_list_is_always_a_new_plain_list():
