@@ -12,7 +12,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from sematic.binding import bind_arguments, bind_value, fan_out_signature
 from sematic.code_places import file_of, find_place, place_of_source
-from sematic.errors import CastError, InvalidFunctionError
+from sematic.errors import CastError, InvalidFunctionError, SematicError
 from sematic.future import Future
 from sematic.option_names import checks_names
 from sematic.options import OPTION_HINTS, build_options
@@ -284,8 +284,16 @@ def func(  # noqa: PLR0917 - the positions are those of the API
     }
     if func is None:
         build_options("function", options)  # a wrong option fails at its own line
-        return lambda decorated: Function(decorated, options)
-    return Function(func, options)
+        return functools.partial(_decorate, options=options)
+    return _decorate(func, options)
+
+
+def _decorate(func: Callable[P, R], options: dict[str, object]) -> Function[P, R]:
+    try:
+        return Function(func, options)
+    except SematicError as error:
+        error.__traceback__ = None  # its way through this package tells users nothing
+        raise error
 
 
 def _why_no_cast(value: object, error: Exception) -> str:

@@ -56,8 +56,8 @@ def explain_mistaken(error: BaseException, created: Collection[Future]) -> None:
     kind = _named_kind(error) if isinstance(error, _ASKING_FOR_VALUES) else None
     if kind is not None:
         error.add_note(
-            f"{kind!r} here is a future, whose value is not known yet. Pass it to another "
-            "@sematic.func and use its value there."
+            f"{kind!r} stands for a value of this pipeline that is not known yet. Pass it to "
+            "another @sematic.func and use its value there."
         )
 
 

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
-from sematic.errors import UnknownOptionError
+from sematic.errors import SematicError, UnknownOptionError
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 
@@ -47,7 +47,11 @@ def _checked(function: Any, name: str, hints: Mapping[str, str]) -> Any:
                     f"{name}() got an unexpected keyword argument {given!r}. "
                     f"{suggest(given, known, hints)}"
                 )
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except SematicError as error:
+            error.__traceback__ = None  # its way through this package tells users nothing
+            raise error
 
     return checked
 

@@ -4,6 +4,7 @@ import collections.abc
 import copy
 import inspect
 import pickle
+import traceback
 import typing
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple, TypeVar, Union
@@ -283,6 +284,17 @@ def test_missing_annotations() -> None:
     assert refusal(lambda x: x).endswith(
         "not annotated: 'x'. A lambda has no place for them: write a function instead."
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"cache": True}, {"standalone": 3}])
+def test_what_is_wrong_is_the_last_line_of_the_users_code(options: dict[str, Any]) -> None:
+    def f(a) -> None: ...
+
+    with pytest.raises(sematic.SematicError) as caught:
+        sematic.func(**options)(f) if options else sematic.func(f)
+    here, *ours = traceback.extract_tb(caught.value.__traceback__)
+    assert here.filename == __file__
+    assert len(ours) == 1
 
 
 def test_missing_annotations_of_keyword_only_and_positional_only_arguments() -> None:

@@ -104,7 +104,7 @@ def test_what_python_says_of_a_future_is_explained(mistake: str) -> None:
         with pytest.raises(PipelineRunError) as caught:
             run(lambda make=make: MISTAKES[mistake](make()))
         (note,) = caught.value.__cause__.__notes__
-        assert f"'{kind}' here is a future, whose value is not known yet. Pass it to" in note
+        assert f"'{kind}' stands for a value of this pipeline that is not known yet. Pass " in note
 
 
 def raise_(error: Exception) -> object:

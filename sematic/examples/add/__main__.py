@@ -8,8 +8,13 @@ from sematic.examples.add.pipeline import pipeline
 
 def main() -> None:
     """Run the pipeline on three numbers and print what it found out."""
-    parser = argparse.ArgumentParser(prog="sematic run examples/add", description=__doc__)
-    parser.add_argument("numbers", nargs="*", type=int, default=[7, 5, 8], metavar="number")
+    parser = argparse.ArgumentParser(
+        prog="sematic run examples/add",
+        description="Add, multiply and divide three numbers, in nested calls.",
+    )
+    parser.add_argument(
+        "numbers", nargs="*", type=int, default=[7, 5, 8], metavar="number", help="three, or none"
+    )
     parser.add_argument("--silent", action="store_true", help="keep no record")
     options = parser.parse_args()
     if len(options.numbers) != 3:
