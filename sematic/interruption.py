@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, TypeAlias
 
 from sematic.child_output import WAITING
@@ -239,6 +239,17 @@ _ENTRANCE_PACKAGES = ("sematic.types.", "sematic.artifacts.codecs.")
 _UNBREAKABLE = frozenset({"contextlib", "sematic.run_context", __name__})
 
 
+_kept_whole: set[CodeType] = set()
+
+
+def keep_whole(code: CodeType) -> None:
+    """Interrupt no call while it executes this code: what is half-done then could harm the process.
+
+    Once it has returned, the call is interrupted.
+    """
+    _kept_whole.add(code)
+
+
 def _is_in_user_code(frame: FrameType | None) -> bool:
     """Whether a frame is below one that enters user code, without any of ours in between.
 
@@ -247,6 +258,8 @@ def _is_in_user_code(frame: FrameType | None) -> bool:
     """
     found = frame
     while found is not None:
+        if found.f_code in _kept_whole:
+            return False
         if found.f_code not in WAITING and _is_ours(found.f_globals.get("__name__")):
             return found is not frame and _enters_user_code(found)
         found = found.f_back

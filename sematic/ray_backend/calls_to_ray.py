@@ -1,8 +1,14 @@
-"""Keeps Ray from being shut down in the midst of a call to it: that ends the whole process."""
+"""Keeps Ray from being shut down in the midst of a call to it: that ends the whole process.
 
+And a call that shuts it down from being interrupted meanwhile: what is left then is no better.
+"""
+
+import inspect
 import os
 import threading
 from typing import Any
+
+from sematic.interruption import keep_whole
 
 # A call that takes longer is stuck; who wants to shut Ray down is not held up any more by it.
 _PATIENCE_SECONDS = 15.0
@@ -42,6 +48,7 @@ class CallsToRay:
             worker = ray._private.worker
             if self._users > 1 or not hasattr(worker, "disconnect"):
                 return
+            keep_whole(inspect.unwrap(ray.shutdown).__code__)
             # What ray.shutdown() begins with, under whatever name it was imported.
             self._original = original = worker.disconnect
 

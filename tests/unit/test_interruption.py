@@ -18,6 +18,7 @@ from sematic.calls import Call, Succeeded
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.execution import CallInterrupted, build_root_call
 from sematic.inline import InlineExecutor
+from sematic.interruption import keep_whole
 from sematic.testing import MemoryStore
 
 WAIT = 20.0
@@ -203,6 +204,24 @@ def test_cleaning_up_forever_is_not_where_a_signal_came_before_the_wish(in_main,
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert in_main.seconds[0] < _SOON
+
+
+def test_what_is_kept_whole_is_not_broken_off(setup, ready) -> None:
+    done: list[int] = []
+
+    def in_one_go() -> None:
+        ready.set()
+        spin(1)
+        done.append(1)
+
+    def calls_it() -> None:
+        in_one_go()
+        spin()
+
+    keep_whole(in_one_go.__code__)
+    assert isinstance(setup.end(calls_it, ready), CallLost)
+    assert done == [1]
+    assert setup.seconds[0] < _SOON
 
 
 @dataclass

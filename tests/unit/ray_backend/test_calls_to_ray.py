@@ -14,7 +14,8 @@ WAIT = 10.0
 
 def build_ray(disconnect: Any) -> Any:
     worker = types.SimpleNamespace(disconnect=disconnect)
-    return types.SimpleNamespace(_private=types.SimpleNamespace(worker=worker))
+    private = types.SimpleNamespace(worker=worker)
+    return types.SimpleNamespace(_private=private, shutdown=lambda: worker.disconnect())
 
 
 def test_shutting_down_waits_for_a_call_to_end() -> None:
