@@ -1,7 +1,6 @@
 """Artifacts as objects of any file system that Arrow speaks to: S3, Google Cloud Storage, HDFS."""
 
 import ctypes
-import errno
 import mmap
 import os
 import secrets
@@ -158,10 +157,13 @@ class RemotePlace:
             CorruptArtifactError: it has another size.
             ArtifactError: it cannot be read.
         """
+        memory = memoryview(mmap.mmap(-1, size))
         try:
-            with self.filesystem.open_input_file(self.path(artifact_id)) as stream:
-                found = stream.size()
-                memory = _read_all(stream, found) if found == size else None
+            # Not a file that tells its size: Arrow asks Google for that with Python's lock held.
+            with self.filesystem.open_input_stream(
+                self.path(artifact_id), compression=None
+            ) as stream:
+                found = _fill(memory, stream)
         except FileNotFoundError as error:
             raise MissingArtifactError(
                 f"Artifact {artifact_id} is not in {self._name}. It was deleted, or this process "
@@ -169,23 +171,25 @@ class RemotePlace:
             ) from error
         except _ERRORS as error:
             raise self._failure("read from", error) from error
-        if memory is None:
+        if found < size:
             raise CorruptArtifactError(f"it has {found} bytes instead of {size}")
+        if found > size:
+            raise CorruptArtifactError(f"it has more than {size} bytes")
         return memory
 
     def _failure(self, action: str, error: OSError) -> ArtifactError:
         return ArtifactError(f"Cannot {action} the artifact store {self._name}: {error}")
 
 
-def _read_all(stream: Any, size: int) -> memoryview:
-    memory = memoryview(mmap.mmap(-1, size))
+def _fill(memory: memoryview, stream: Any) -> int:
+    """How many bytes there are: as many as fit, fewer, or one more."""
     done = 0
-    while done < size:
+    while done < len(memory):
         count = stream.readinto(memory[done:])
         if count == 0:
-            raise OSError(errno.EIO, "the file became shorter while it was read")
+            return done
         done += count
-    return memory
+    return done + len(stream.read(1))
 
 
 def _keep_forever(stream: Any) -> None:

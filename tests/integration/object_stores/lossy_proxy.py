@@ -86,6 +86,7 @@ class LossyProxy:
     def _reset(self, client: socket.socket) -> None:
         self.dropped += 1
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        client.shutdown(socket.SHUT_RD)  # wakes the thread that reads from it: it holds it open
         client.close()
 
 

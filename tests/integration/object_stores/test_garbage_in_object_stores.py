@@ -1,8 +1,7 @@
-"""``sematic gc`` in S3, over its protocol, while pipelines write what is about to go."""
+"""``sematic gc`` in object stores, while pipelines write what is about to go."""
 
 import threading
 import time
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -17,20 +16,11 @@ from sematic.artifacts.remote_garbage import collect_remote_garbage
 from sematic.artifacts.remote_place import RemotePlace, open_remote_place
 from sematic.calls import ArtifactRef
 from sematic.cli import main
-from tests.integration.s3.conftest import Bucket
+from tests.integration.object_stores.buckets import Bucket
 
 
 def _key(ref: ArtifactRef) -> str:
     return f"artifacts/{ref.id[:2]}/{ref.id[2:]}"
-
-
-def _age(bucket: Bucket, ref: ArtifactRef) -> None:
-    """Two days older: the server is in this process, and has no request for that."""
-    from moto.s3.models import s3_backends
-
-    (backend,) = s3_backends["123456789012"].values()
-    old = datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(days=2)
-    backend.buckets[bucket.name].keys[_key(ref)].last_modified = old
 
 
 def _artifacts(bucket: Bucket) -> set[str]:
@@ -47,8 +37,8 @@ def _collect(place: RemotePlace, **options: Any) -> list[str]:
 def test_old_objects_go_and_marks_too(bucket: Bucket) -> None:
     store = FileSystemStore(bucket.uri())
     old, kept, young = (store.put(np.arange(length), object) for length in (10, 11, 12))
-    _age(bucket, old)
-    _age(bucket, kept)
+    bucket.age(_key(old))
+    bucket.age(_key(kept))
     place = open_remote_place(bucket.uri())
     find: Any = {"find_recorded": lambda ids: {kept.id}}
     assert _collect(place, delete=False, **find) == [old.id]
@@ -63,7 +53,7 @@ def test_the_command_collects_there(bucket: Bucket, monkeypatch: pytest.MonkeyPa
     assert sematic.LocalRunner(progress="off").run(pipeline(3)) == 50_025_000
     kept = _artifacts(bucket)
     ref = FileSystemStore(bucket.uri()).put(np.arange(10), object)
-    _age(bucket, ref)
+    bucket.age(_key(ref))
     name, last = CliRunner().invoke(main, ["gc"], catch_exceptions=False).stdout.splitlines()
     assert (name, last.startswith("Deleted 1 file, ")) == (ref.id, True)
     assert _artifacts(bucket) == kept
@@ -132,7 +122,7 @@ def test_pipelines_that_write_what_is_about_to_go_lose_nothing(
     try:
         for number, ref in enumerate(refs):
             future = pipeline(number)
-            _age(bucket, ref)
+            bucket.age(_key(ref))
             looked_at[:] = [ref.id[:2]]
             time.sleep(number % 20 / 1000)
             runner.run(future)
