@@ -24,7 +24,8 @@ from sematic.types.containers import build_collection, build_mapping, build_tupl
 from sematic.types.dataclass_casts import build_dataclass
 from sematic.types.forms import Form, Kind, form_of
 from sematic.types.keys import TypeKey
-from sematic.types.records import build_model, build_named_tuple, build_typed_dict
+from sematic.types.model_casts import build_model
+from sematic.types.records import build_named_tuple, build_typed_dict
 from sematic.types.scalars import build_scalar
 from sematic.types.unions import build_union
 
@@ -146,7 +147,7 @@ def _build_composite(form: Form, annotation: Any, part: Compile, strict: bool) -
         case Kind.DATACLASS:
             return build_dataclass(form, annotation, part, strict=strict)
         case Kind.MODEL:
-            return build_model(form, annotation, strict=strict)
+            return build_model(form, annotation, part, strict=strict)
     raise AssertionError(f"{form.kind} is no composite")
 
 

@@ -1,6 +1,6 @@
-"""Casts to named tuples, typed dicts and pydantic models; dataclasses have their own module."""
+"""Casts to named tuples and typed dicts; dataclasses and models have modules of their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sematic.errors import CastError
@@ -87,30 +87,3 @@ def build_typed_dict(form: Form, annotation: Any, compile_: Compile) -> Caster:
         return result
 
     return Caster(cast_typed_dict, dict)
-
-
-def build_model(form: Form, annotation: Any, *, strict: bool) -> Caster:
-    """The caster of a pydantic model: takes instances, and mappings that it validates strictly."""
-    cls: Any = form.cls
-
-    def cast_model(value: Any) -> Any:
-        if isinstance(value, cls):
-            return value
-        if strict or not isinstance(value, Mapping):
-            raise mismatch(value, annotation)
-        try:
-            return cls.model_validate(dict(value), strict=True)
-        except Exception as error:
-            raise mismatch(value, annotation, _validation_reason(error)) from error
-
-    return Caster(cast_model, cls)
-
-
-def _validation_reason(error: Any) -> str:
-    """What is wrong, in one line; pydantic's own text has several, and a link."""
-    if not hasattr(error, "errors"):
-        return f"{type(error).__name__}: {error}"
-    details = error.errors(include_url=False)
-    return "; ".join(
-        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details[:5]
-    )
