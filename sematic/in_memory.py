@@ -1,6 +1,8 @@
 """Ports that live in memory: for runs that leave nothing behind, and for tests."""
 
+import functools
 import hashlib
+import io
 import pickle
 from collections.abc import Collection
 from typing import Any
@@ -9,6 +11,7 @@ from sematic.calls import ArtifactRef
 from sematic.errors import MissingArtifactError, UnserializableValueError
 from sematic.ports import Batch, PipelineRunInfo
 from sematic.types.descriptors import describe_type
+from sematic.types.unstorable import advise, refuse
 
 _IMMUTABLE = frozenset({int, float, str, bool, bytes, complex, type(None)})
 
@@ -57,16 +60,31 @@ def _dump(value: Any) -> bytes:
     try:
         return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     except Exception:  # noqa: BLE001
-        import cloudpickle  # slower, for classes of __main__ and local functions
+        stream = io.BytesIO()  # for what is slower, and takes classes of __main__ too
 
     try:
-        return bytes(cloudpickle.dumps(value))
+        _slow_pickler()(stream, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+        return stream.getvalue()
     except Exception as error:
         too_deep = isinstance(error.__cause__ or error, RecursionError)
-        why = "it is nested too deeply." if too_deep else error
+        why = "it is nested too deeply" if too_deep else str(error).rstrip(".")
         raise UnserializableValueError(
-            f"A value of type {type(value).__qualname__} cannot be stored: {why}"
+            f"A value of type {type(value).__qualname__} cannot be stored: {why}. {advise(value)}"
         ) from error
+
+
+@functools.cache
+def _slow_pickler() -> Any:
+    import cloudpickle
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
+        """cloudpickle's, which would make something else of open files."""
+
+        def reducer_override(self, obj: Any) -> Any:
+            refuse(obj)
+            return super().reducer_override(obj)
+
+    return Pickler
 
 
 class ForgetfulTracker:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sematic.artifacts.codecs.pickler import Pickler
 from sematic.artifacts.summaries import type_name
+from sematic.types.unstorable import advise
 
 _MAX_STEPS = 20
 _MAX_PARTS = 1000
@@ -26,9 +27,7 @@ def explain(value: object, error: BaseException) -> str:
     where = f"{path} of {owner}" if path else "it"
     return (
         f"Cannot store the value: {where} is a {type_name(part)}, which cannot be pickled "
-        f"({error}). "
-        "Return plain data, and make such things where they are used; or give the class a "
-        "__getstate__ that leaves them out."
+        f"({error}). {advise(part)}"
     )
 
 

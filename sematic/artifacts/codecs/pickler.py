@@ -16,6 +16,7 @@ from sematic.artifacts.codecs.classes import (
 )
 from sematic.artifacts.codecs.plotly_pickles import reduce_figure
 from sematic.artifacts.codecs.tensors import reduce_tensor
+from sematic.types.unstorable import refuse
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
@@ -24,8 +25,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     def reducer_override(self, obj: Any) -> Any:
         """Arrays are writable where they are read, tensors too; figures let go of their window.
 
-        The classes of a script become those of the script where it runs again.
+        What belongs to this process is refused. The classes of a script become those of the
+        script where it runs again.
         """
+        refuse(obj)
         if isinstance(obj, type) and is_of_main(obj):
             return _reduce_class(obj)
         for base in type(obj).__mro__:
@@ -72,6 +75,16 @@ def _reduce_model(model: Any) -> Any:
     return constructor, arguments, {**state, "__pydantic_fields_set__": _Sorted(names)}, *rest
 
 
+def _reduce_memory(memory: memoryview) -> Any:
+    """It would come back as bytes."""
+    return _build_memory, (memory.tobytes(), memory.format, memory.shape)
+
+
+def _build_memory(content: bytes, format_: str, shape: tuple[int, ...]) -> memoryview:
+    memory = memoryview(content)
+    return memory if (format_, shape) == ("B", memory.shape) else memory.cast(format_, shape)  # type: ignore[call-overload]
+
+
 # By the names of classes that may not be loaded.
 _REDUCERS = {
     ("numpy", "ndarray"): _reduce_array,
@@ -79,6 +92,7 @@ _REDUCERS = {
     ("plotly.basedatatypes", "BaseFigure"): reduce_figure,
     ("pydantic.main", "BaseModel"): _reduce_model,
     ("torch", "Tensor"): reduce_tensor,
+    ("builtins", "memoryview"): _reduce_memory,
 }
 
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_pickled_is_named(
 ) -> None:
     with pytest.raises(UnserializableValueError, match=words) as caught:
         store.put(value, object)
-    assert "Return plain data" in str(caught.value)
+    assert "). Return " in str(caught.value)
     assert caught.value.__cause__ is not None
     assert not folder.exists()
 
