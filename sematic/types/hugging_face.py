@@ -5,6 +5,7 @@ library that its model is of (``transformers``, ``peft``), which the user has im
 """
 
 import importlib
+import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,8 @@ class HuggingFaceStoredModel:
 
         Args:
             device_map: which part of the model goes to which device, in the words of
-                ``from_pretrained``.
+                ``from_pretrained``. Without the package ``accelerate``, which places models,
+                ``"auto"`` is the processor.
 
         Raises:
             ImportError: the model's library is not installed.
@@ -144,11 +146,23 @@ class HuggingFaceStoredModel:
         """
         folder = Path(self.path)
         own = folder / (_FULL if self.peft_model_type is None else _BASE)
-        model = _find_class(self.model_type).from_pretrained(str(own), device_map=device_map)
+        if not own.is_dir():  # else its library would ask the hub for a model of that name
+            raise FileNotFoundError(
+                f"There is no model in {folder}: it was deleted, or is on another machine."
+            )
+        placing = _placing(device_map)
+        model = _find_class(self.model_type).from_pretrained(str(own), **placing)
         if self.peft_model_type is None:
             return model
         fine_tuned = _find_class(self.peft_model_type)
-        return fine_tuned.from_pretrained(model, str(folder / _PEFT), device_map=device_map)
+        return fine_tuned.from_pretrained(model, str(folder / _PEFT), **placing)
+
+
+def _placing(device_map: str | dict[str, Any]) -> dict[str, Any]:
+    """The arguments that place a model."""
+    if device_map == "auto" and importlib.util.find_spec("accelerate") is None:
+        return {}
+    return {"device_map": device_map}
 
 
 def _class_name(cls: type) -> str:

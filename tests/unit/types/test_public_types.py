@@ -197,7 +197,7 @@ class Model:
         (Path(directory) / "model").write_text(self.text)
 
     @classmethod
-    def from_pretrained(cls, directory: str, *, device_map: object) -> "Model":
+    def from_pretrained(cls, directory: str, *, device_map: object = "auto") -> "Model":
         assert device_map == "auto"
         return cls((Path(directory) / "model").read_text())
 
@@ -209,7 +209,7 @@ class FineTuned(Model):
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
-        cls, base: Model, directory: str, *, device_map: object
+        cls, base: Model, directory: str, *, device_map: object = "auto"
     ) -> "FineTuned":
         return cls(Model.from_pretrained(directory, device_map=device_map).text, base)
 
