@@ -98,8 +98,7 @@ def _checked_root(future: AbstractFuture) -> Future:
         raise NestedRunError(
             "You have called runner.run(...) within a Sematic func. Usually people do this when "
             "they want the value of a future: return the future instead, or pass it to another "
-            "@sematic.func. For more information, read "
-            "https://docs.sematic.dev/diving-deeper/future-algebra"
+            "@sematic.func, which is given the value."
         )
     if isinstance(future, Future):
         return future

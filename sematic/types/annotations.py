@@ -19,8 +19,7 @@ from sematic.types.forms import (
     unwrap,
 )
 from sematic.types.hints import evaluate, function_scopes, member_types
-
-_SUPPORTED_TYPES = "https://docs.sematic.dev/type-support/type-support#what-types-are-supported"
+from sematic.types.refusals import is_of_files, suggest
 
 # These say nothing about what is in them unless they have parameters.
 _PARAMETRIZED = frozenset(
@@ -145,7 +144,9 @@ def _checked_parts(annotation: Any) -> tuple[Any, ...]:
 
 def _parts_of_class(annotation: Any, cls: Any) -> tuple[Any, ...]:
     args = get_args(annotation)
-    if not is_class(cls) or cls in _REFUSED_CLASSES or any(map(is_open_tuple_part, args)):
+    if not is_class(cls) or cls in _REFUSED_CLASSES or is_of_files(cls):
+        _refuse(annotation)
+    if any(map(is_open_tuple_part, args)):
         _refuse(annotation)
     if cls in _PARAMETRIZED and is_bare(annotation):
         _refuse_bare(annotation)
@@ -175,6 +176,5 @@ def _refuse_bare(annotation: Any) -> None:
 
 def _refuse(annotation: object) -> None:
     raise InvalidFunctionError(
-        f"Expected a Sematic-supported type here, but got: {annotation}. Please refer to the "
-        f"Sematic docs about supported types: {_SUPPORTED_TYPES}"
+        f"Expected a Sematic-supported type here, but got: {annotation}. {suggest(annotation)}"
     )

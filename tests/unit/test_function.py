@@ -397,12 +397,11 @@ T = TypeVar("T")
         (Optional, "Optional must be parametrized (Optional[...] instead of Optional)."),
         (
             Callable[[int], int],
-            "Expected a Sematic-supported type here, but got: typing.Callable[[int], int]. Please "
-            "refer to the Sematic docs about supported types: https://docs.sematic.dev/"
-            "type-support/type-support#what-types-are-supported",
+            "Expected a Sematic-supported type here, but got: typing.Callable[[int], int]. Use "
+            "'object' instead, and any value passes, functions too.",
         ),
-        (T, "Expected a Sematic-supported type here, but got: ~T. Please refer"),
-        (3, "Expected a Sematic-supported type here, but got: 3. Please refer"),
+        (T, "Expected a Sematic-supported type here, but got: ~T. Use 'object' instead"),
+        (3, "Expected a Sematic-supported type here, but got: 3. Use 'Literal[3]' or"),
         (collections.abc.Iterator[int], "Expected a Sematic-supported type here, but got: col"),
         (List[Any], "'Any' is not a Sematic-supported type. Use 'object' instead."),
         (Optional[List], "List must be parametrized"),

@@ -190,7 +190,7 @@ def test_a_run_inside_of_a_run_is_refused() -> None:
     assert isinstance(cause, NestedRunError)
     assert isinstance(cause, RuntimeError)
     assert str(cause).startswith("You have called runner.run(...) within a Sematic func. Usually")
-    assert "https://docs.sematic.dev/diving-deeper/future-algebra" in str(cause)
+    assert "return the future instead, or pass it to another @sematic.func" in str(cause)
 
 
 def test_the_clock_of_a_driver_begins_with_that_of_the_system() -> None:
