@@ -62,8 +62,9 @@ class Statements:
         status: status, reason, ended_at, root_id, status again; no row where it may not follow.
         environment: environment, root_id.
         position: root_id; selects epoch, next_seq and status.
-        find_outputs: cache keys (JSON for SQLite, else a list), state; selects the key, the run and
-            the columns of an ArtifactRef.
+        find_outputs: cache keys (JSON for SQLite, else a list), state; selects the key, the run
+            that computed it and the columns of an ArtifactRef.
+        find_copies: the same of the runs that were served it, which may be many.
         count_runs: root_id.
         new_runs: RUN_COLUMNS.
         changed_runs: RUN_DETAILS, run_id; a run that has ended stays as it is.
@@ -82,6 +83,7 @@ class Statements:
     environment: str
     position: str
     find_outputs: str
+    find_copies: str
     count_runs: str
     new_runs: str
     changed_runs: str
@@ -145,13 +147,8 @@ def build_statements(*, sqlite: bool) -> Statements:
         ),
         "environment": "UPDATE pipeline_runs SET environment = ? WHERE root_id = ?",
         "position": "SELECT epoch, next_seq, status FROM pipeline_runs WHERE root_id = ?",
-        "find_outputs": (
-            "SELECT r.cache_key, COALESCE(MIN(r.original_run_id), MIN(r.id)), "
-            "a.id, a.codec, a.type, a.size, a.payload, a.summary "
-            "FROM runs r JOIN artifacts a ON a.id = r.output_id "
-            f"WHERE r.cache_key {one_of} AND r.state = ? "
-            "GROUP BY r.cache_key, a.id ORDER BY MIN(r.resolved_at), a.id"
-        ),
+        "find_outputs": _find_outputs(one_of, "r.original_run_id IS NULL"),
+        "find_copies": _find_outputs(one_of, "r.original_run_id IS NOT NULL"),
         "count_runs": "SELECT COUNT(*) FROM runs WHERE root_id = ?",
         "new_runs": _insert("runs", RUN_COLUMNS),
         "changed_runs": (
@@ -201,3 +198,13 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 def _marks(columns: tuple[str, ...]) -> str:
     return ", ".join("?" for _ in columns)
+
+
+def _find_outputs(one_of: str, which: str) -> str:
+    return (
+        "SELECT r.cache_key, COALESCE(MIN(r.original_run_id), MIN(r.id)), "
+        "a.id, a.codec, a.type, a.size, a.payload, a.summary "
+        "FROM runs r JOIN artifacts a ON a.id = r.output_id "
+        f"WHERE r.cache_key {one_of} AND {which} AND r.state = ? "
+        "GROUP BY r.cache_key, a.id ORDER BY MIN(r.resolved_at), a.id"
+    )

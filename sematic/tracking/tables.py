@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from sematic.tracking.statements import CACHE_KEY_LENGTH
@@ -27,6 +28,8 @@ from sematic.tracking.statements import CACHE_KEY_LENGTH
 _TABLES_LOCK = 7363617  # any number that nobody else takes
 
 metadata = MetaData()
+
+_HAS_KEY = text("cache_key IS NOT NULL")
 
 pipeline_runs = Table(
     "pipeline_runs",
@@ -86,7 +89,13 @@ runs = Table(
     Column("error", Text),
     Column("reason", Text),
     Index("ix_runs_root_id_ordinal", "root_id", "ordinal"),
-    Index("ix_runs_cache_key", "cache_key"),
+    # Who computed an output comes first, however often it was served since.
+    Index(
+        "ix_runs_cache_key_original_run_id",
+        *("cache_key", "original_run_id"),
+        sqlite_where=_HAS_KEY,
+        postgresql_where=_HAS_KEY,
+    ),
 )
 
 # The attempts that were followed by another one; the last one of a run is in its own row.

@@ -210,15 +210,21 @@ class SqlWriter:
             cursor.execute(self._statements.environment, (text, root_id))
 
     def find_outputs(self, cache_keys: Collection[str]) -> dict[str, list[tuple[str, ArtifactRef]]]:
-        """The recorded outputs under cache keys, oldest first; see SqlTracker."""
+        """The recorded outputs under cache keys, oldest first; see SqlTracker.
+
+        Those who computed one are asked for first: of those who were served it there may be many.
+        """
         asked = {storable_key(key): key for key in cache_keys}
-        keys: Any = json.dumps([*asked]) if is_sqlite(self._url) else [*asked]
-        statement = self._statements.find_outputs
-        with self._errors_translated():
-            rows = self.open().execute(statement, (keys, RunState.RESOLVED.value)).fetchall()
         found: dict[str, list[tuple[str, ArtifactRef]]] = {}
-        for key, run_id, *columns in rows:
-            found.setdefault(asked[key], []).append((run_id, ArtifactRef(*columns)))
+        for statement in (self._statements.find_outputs, self._statements.find_copies):
+            left = [key for key, original in asked.items() if original not in found]
+            if not left:
+                break
+            keys: Any = json.dumps(left) if is_sqlite(self._url) else left
+            with self._errors_translated():
+                rows = self.open().execute(statement, (keys, RunState.RESOLVED.value)).fetchall()
+            for key, run_id, *columns in rows:
+                found.setdefault(asked[key], []).append((run_id, ArtifactRef(*columns)))
         return found
 
     def schema_version(self) -> str | None:

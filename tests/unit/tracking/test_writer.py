@@ -18,6 +18,7 @@ from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.database import Database
 from sematic.tracking.queries import open_queries
 from sematic.tracking.rows import RowBuilder
+from sematic.tracking.statements import build_statements
 from sematic.tracking.writer import SqlWriter
 from tests.builders import ROOT, artifact, call, error, info
 
@@ -121,6 +122,23 @@ def test_outputs_are_found_under_any_namespace(record, namespace) -> None:
     )
     key = f"key_{namespace}"
     assert record.writer.find_outputs([key, "other"]) == {key: [("a", artifact(1))]}
+
+
+def test_however_often_an_output_was_served_who_computed_it_is_found_at_once(record) -> None:
+    """By the index; and whoever was served it still names it when that one was deleted."""
+    record.begin()
+    for name, original in (("a", None), ("b", "a"), ("c", "a")):
+        moved = RunMoved(2.0, name, RunState.SCHEDULED, attempt=1)
+        ended = replace(moved, state=RunState.RESOLVED, output=artifact(1), cache_key="key")
+        created = RunCreated(1.0, call(name, inputs={"x": artifact(1)}))
+        record.write(created, moved, replace(ended, original_run_id=original))
+    assert record.writer.find_outputs(["key"]) == {"key": [("a", artifact(1))]}
+    with sqlite3.connect(record.path) as connection:
+        find_outputs = build_statements(sqlite=True).find_outputs
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {find_outputs}", ("[]", "RESOLVED"))
+        assert any("(cache_key=? AND original_run_id=?)" in row[3] for row in plan)
+        connection.execute("DELETE FROM runs WHERE id = 'a'")
+    assert record.writer.find_outputs(["key"]) == {"key": [("a", artifact(1))]}
 
 
 def test_a_wish_outlives_the_driver(record) -> None:
