@@ -28,14 +28,13 @@ def cache_key(
     It ends in the namespace, behind ``_``; what is before that ends in the first eight characters
     of the function's place, so that two keys show whether they are of the same file.
     """
-    place = function.place
-    if place is None:
+    identity, place = function.identity, function.place
+    if identity is None or place is None:
         return None
-    ids = {name: inputs[name].id for name in sorted(inputs)}
-    parts: list[object] = [function.path, place, function.output_descriptor, ids]
-    if version is not None:
-        parts.append(version)
-    digest = hashlib.sha1(json.dumps(parts).encode()).hexdigest()
+    parts = [identity, json.dumps(version)]
+    for name in sorted(inputs):
+        parts += name, inputs[name].id
+    digest = hashlib.sha1("\0".join(parts).encode()).hexdigest()  # none of them has a NUL
     return f"{digest[:-PLACE_DIGITS]}{place[:PLACE_DIGITS]}_{namespace}"
 
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import inspect
+import json
 import operator
 import sys
 import textwrap
@@ -109,6 +110,15 @@ class Function(Generic[P, R]):
         return None if self.source_hash == NO_SOURCE_HASH else place_of_source(self.source_hash)
 
     @functools.cached_property
+    def identity(self) -> str | None:
+        """Its path, its place and the type of its output, as ASCII text; ``None`` without a place.
+
+        Made once: every look-up in the cache needs it.
+        """
+        parts = (self.path, self.place, self.output_descriptor)
+        return None if self.place is None else json.dumps(parts)
+
+    @functools.cached_property
     def map(self) -> "Function[..., list[R]]":
         """Call the function once per element of a list: ``f.map(items)`` gives a future of a list.
 
@@ -185,7 +195,7 @@ class Function(Generic[P, R]):
 
     def state(self) -> dict[str, Any]:
         """Everything it is made of, to be pickled by value; see :mod:`sematic.shipping`."""
-        made_anew = {"_casters", "_cast_output", "_file", "place", "map"}
+        made_anew = {"_casters", "_cast_output", "_file", "place", "identity", "map"}
         state = {name: part for name, part in self.__dict__.items() if name not in made_anew}
         return {**state, "source": self.source}
 

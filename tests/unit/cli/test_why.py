@@ -81,6 +81,12 @@ def nested(root_id: str, name: str = "square", place: int = 0) -> str:
     return found[place]
 
 
+def move(function: sematic.Function, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a function be in another file than it is."""
+    for name in ("place", "identity"):
+        monkeypatch.setitem(vars(function), name, place.ljust(20, "0"))
+
+
 class TestCache:
     @pytest.fixture
     def why(self, sematic_cli: Cli) -> Callable[[str], list[str]]:
@@ -149,21 +155,21 @@ class TestCache:
         self, why, now: str, then: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for place in (then, now):
-            monkeypatch.setitem(vars(square), "place", place.ljust(20, "0"))
+            move(square, place, monkeypatch)
             last = run(squares(2, [1], False))
         assert why(nested(last))[3:] == ["DIFFERS NOW THEN", *expected]
 
     def test_another_script(self, why, monkeypatch: pytest.MonkeyPatch) -> None:
         for place, directory in (("l1", "one"), ("l2", "other")):
-            monkeypatch.setitem(vars(square), "place", place.ljust(20, "0"))
+            move(square, place, monkeypatch)
             monkeypatch.setattr("__main__.__file__", f"/{directory}/train.py", raising=False)
             last = run(squares(2, [1], False))
         assert why(nested(last))[-1] == "script /other/train.py /one/train.py"
 
     def test_a_call_of_the_same_file_is_closer(self, why, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(vars(square), "place", "l1".ljust(20, "0"))
+        move(square, "l1", monkeypatch)
         run(squares(2, [1, 2], False))
-        monkeypatch.delitem(vars(square), "place")
+        move(square, "l2", monkeypatch)
         close = run(squares(2, [1], False))
         assert f"closest square {nested(close)}" in why(nested(run(squares(2, [3], False))))[1]
 
