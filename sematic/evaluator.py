@@ -1,7 +1,7 @@
 """Evaluator: finds out what the state machine asks for, beside the engine."""
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -62,14 +62,14 @@ class Evaluator:
         self._warn = warn
         self._thread_id = threading.get_ident()
         self._threads = EvaluationThreads(_THREADS)
-        self._wanted: queue.SimpleQueue[LookUpOutput] = queue.SimpleQueue()
-        self._asking = threading.Lock()
+        self._wanted: deque[LookUpOutput] = deque()
+        self._asking = False
+        self._lock = threading.Lock()  # guards these two
 
     def answer(self, instruction: EvaluateInputs | EvaluateOutput | LookUpOutput) -> list[Event]:
         """Give the answer if that takes neither time nor user code; else begin to look for it."""
         if isinstance(instruction, LookUpOutput):
-            self._wanted.put(instruction)
-            self._threads.submit(self._ask_cache)
+            self._want(instruction)
             return []
         if is_quick(instruction):
             with suppress(Exception):  # it is raised again where it is told of
@@ -134,22 +134,28 @@ class Evaluator:
         output = evaluate_output(call, instruction.output, outputs=outputs, store=self._store)
         return OutputEvaluated(self._clock(), call.run_id, output)
 
+    def _want(self, instruction: LookUpOutput) -> None:
+        """Have a key looked up, by the thread that looks keys up if there is one."""
+        with self._lock:
+            self._wanted.append(instruction)
+            begins, self._asking = not self._asking, True
+        if begins:
+            self._threads.submit(self._ask_cache)
+
     def _ask_cache(self, _: AbstractContextManager[object]) -> None:
-        """Look up what is wanted, unless another thread does; many at a time where there are."""
-        while not self._wanted.empty() and self._asking.acquire(blocking=False):
+        """Look up what is wanted until nothing is; many at a time where there are."""
+        while wanted := self._take_wanted():
             try:
-                self._look_up(self._take_wanted())
+                self._look_up(wanted)
             except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
                 self._report(error)
-            finally:
-                self._asking.release()
 
     def _take_wanted(self) -> list[LookUpOutput]:
-        wanted: list[LookUpOutput] = []
-        with suppress(queue.Empty):
-            while len(wanted) < _MOST_AT_A_TIME:
-                wanted.append(self._wanted.get_nowait())
-        return wanted
+        with self._lock:
+            number = min(len(self._wanted), _MOST_AT_A_TIME)
+            wanted = [self._wanted.popleft() for _ in range(number)]
+            self._asking = bool(wanted)
+            return wanted
 
     def _look_up(self, wanted: list[LookUpOutput]) -> None:
         """Whatever is wrong with the cache, the calls can still be executed."""
