@@ -98,6 +98,7 @@ class RowBuilder:
         self._options: dict[int, tuple[CallOptions, str]] = {}
         self._sent_artifacts: set[str] = set()
         self._constants: set[str] = set()
+        self._complete: set[str] = set()  # runs whose inputs were known when they were created
         self._last = (
             -1,
             recorded_runs,
@@ -108,8 +109,9 @@ class RowBuilder:
         first_seq, ordinal = self._last
         if batch.first_seq == first_seq:
             self._ordinal = ordinal
-            for remembered in (self._function_ids, self._sent_artifacts, self._constants):
-                remembered.clear()
+            self._function_ids.clear()
+            for sent in (self._sent_artifacts, self._constants, self._complete):
+                sent.clear()
         self._last = (batch.first_seq, self._ordinal)
         rows = RowBatch(batch.root_id, batch.epoch, batch.first_seq)
         for seq, event in enumerate(batch.events, batch.first_seq):
@@ -133,7 +135,7 @@ class RowBuilder:
                 details.setdefault(run_id, {}).update(_moved(change))
                 if change.state is RunState.RETRYING:
                     rows.attempts.append(_attempt(change))
-                if change.inputs:
+                if change.inputs and run_id not in self._complete:
                     inputs[run_id] = {n: ref.id for n, ref in change.inputs.items()}
                     self._add_artifacts(rows, change.inputs.values(), change.at)
             elif isinstance(change, RunCreated):
@@ -159,13 +161,17 @@ class RowBuilder:
     ) -> None:
         call = change.call
         self._add_artifacts(rows, _call_artifacts(call), change.at)
+        complete = True
         for position, (name, value) in enumerate(call.inputs.items()):
             artifact_id = value.id if isinstance(value, ArtifactRef) else known.get(name)
             row = (call.run_id, storable_text(name), position, _sources(value), artifact_id)
             rows.inputs.append(row)
+            complete = complete and artifact_id is not None
             if isinstance(value, Expression):
                 constants = (ref.id for ref in _input_artifacts(value))
                 self._add_constants(rows, constants)
+        if complete:
+            self._complete.add(call.run_id)
         rows.new_runs.append(
             (
                 call.run_id,

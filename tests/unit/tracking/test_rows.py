@@ -197,6 +197,24 @@ def test_what_happens_later_is_an_update() -> None:
     assert artifact_ids(rows) == {artifact(1).id, artifact(2).id}
 
 
+def test_inputs_that_were_known_from_the_start_are_not_written_again() -> None:
+    """Most are, and to update a row takes as long as to make it."""
+    builder, constant = RowBuilder(), {"x": artifact(1)}
+    mixed = {"x": artifact(1), "y": OutputOf("z")}
+    created = [
+        RunCreated(1.0, call("a", inputs=constant)),
+        RunCreated(1.0, call("b", inputs=mixed)),
+    ]
+    builder.build(Batch(ROOT, 1, 0, (), tuple(created)))
+    known = {"x": artifact(1), "y": artifact(2)}
+    moved = [
+        RunMoved(2.0, "a", RunState.SCHEDULED, attempt=1, inputs=constant),
+        RunMoved(2.0, "b", RunState.SCHEDULED, attempt=1, inputs=known),
+    ]
+    rows = builder.build(Batch(ROOT, 1, 1, (), tuple(moved)))
+    assert [row[:2] for row in rows.input_artifacts] == [(a.id, "b") for a in known.values()]
+
+
 def test_a_retried_run() -> None:
     rows = build(
         changes=[

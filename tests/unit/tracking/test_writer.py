@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sematic.calls import OutputOf
 from sematic.errors import FencedError, IllegalStateTransitionError, RecordError
 from sematic.events import CancelRequested, PipelineMoved, RunCreated, RunMoved
 from sematic.ports import Batch
@@ -154,7 +155,7 @@ def test_a_wish_outlives_the_driver(record) -> None:
 
 def test_a_run_from_its_creation_to_its_end(record) -> None:
     record.begin()
-    record.write(RunCreated(1.0, call("a", inputs={"x": artifact(1), "y": artifact(2)})))
+    record.write(RunCreated(1.0, call("a", inputs={"x": OutputOf("b"), "y": artifact(2)})))
     record.write(
         RunMoved(2.0, "a", RunState.SCHEDULED, attempt=1, inputs={"x": artifact(3)}),
     )
