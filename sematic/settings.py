@@ -20,6 +20,7 @@ from functools import cache
 from sematic.config_directory import config_directory
 from sematic.credentials import MASK, hide_credentials
 from sematic.errors import SettingsError
+from sematic.option_names import closest
 from sematic.settings_file import change_settings, read_settings, settings_path
 
 __all__ = [
@@ -283,8 +284,10 @@ def get_setting(name: str) -> Setting:
     for setting in SETTINGS:
         if setting.name == name:
             return setting
-    names = "\n".join(f"\t{setting.name}" for setting in SETTINGS)
-    raise SettingsError(f"Invalid settings key: {name}! Available keys:\n{names}")
+    names = [setting.name for setting in SETTINGS]
+    meant = closest(name.upper(), names)
+    problem = f"Invalid settings key: {name}! {meant}{' ' if meant else ''}Available keys:"
+    raise SettingsError("\n\t".join([problem, *names]))
 
 
 def _names() -> frozenset[str]:

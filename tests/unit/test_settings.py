@@ -244,6 +244,8 @@ def test_unknown_names_are_refused_with_the_known_ones(home) -> None:
     with pytest.raises(SettingsError) as caught:
         set_setting("FOO", "bar", environ=home)
     assert str(caught.value).startswith("Invalid settings key: FOO! Available keys:\n")
+    with pytest.raises(SettingsError, match=r"Did you mean 'SEMATIC_PROGRESS'\? Available keys:\n"):
+        set_setting("sematic_progres", "off", environ=home)
     assert all(setting.name in str(caught.value) for setting in SETTINGS)
     for refused in (delete_setting, read_setting):
         with pytest.raises(SettingsError, match="Invalid settings key: FOO!"):
