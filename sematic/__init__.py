@@ -1,7 +1,6 @@
 """sematic: typed Python functions become pipelines, on a laptop or on a cluster."""
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from sematic.caching import CacheNamespace
@@ -54,9 +53,7 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
-    # With these two Python finds out what was meant.
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message, name=name, obj=sys.modules[__name__])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

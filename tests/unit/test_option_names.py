@@ -2,8 +2,6 @@
 
 import inspect
 import pickle
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -92,9 +90,3 @@ def test_what_was_meant_by_a_value() -> None:
         InvalidOptionError, match=r"'cpu': 1}\. Write standalone=True, resource_req"
     ):
         decorate({"standalone": True, "resource_requirements": {"cpu": 1}})
-
-
-def test_python_finds_the_name_that_was_meant() -> None:
-    program = [sys.executable, "-c", "import sematic; sematic.LocalRuner"]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert "has no attribute 'LocalRuner'. Did you mean: 'LocalRunner'?" in done.stderr
