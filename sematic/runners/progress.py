@@ -62,7 +62,11 @@ HasLog = Callable[[str], bool]
 
 @contextmanager
 def progress_display(
-    kind: str, root: Future, has_log: HasLog = lambda _: False
+    kind: str,
+    root: Future,
+    has_log: HasLog = lambda _: False,
+    *,
+    began_at: float | None = None,
 ) -> Iterator[Progress]:
     """Show the run of a root future while the block runs, and its outcome at the end.
 
@@ -71,6 +75,7 @@ def progress_display(
             elsewhere; ``"plain"`` for plain lines; ``"off"`` for nothing.
         root: what is run.
         has_log: only then it is told how to read the log.
+        began_at: seconds since the epoch, as the record has it; ``None`` for now.
     """
     if kind == "off":
         yield _Silence()
@@ -81,11 +86,11 @@ def progress_display(
         if live and _can_draw(stream):
             with live_terminal(stream) as terminal:
                 shown = _LiveProgress(root, stream, has_log, terminal=terminal)
-                with _showing(shown):
+                with _showing(shown, began_at):
                     yield shown
         else:
             lines = _PlainProgress(root, stream, has_log)
-            with _showing(lines):
+            with _showing(lines, began_at):
                 yield lines
     finally:
         if live:
@@ -96,8 +101,9 @@ _live_lock = threading.Lock()  # two live displays would draw over each other
 
 
 @contextmanager
-def _showing(progress: "_ShownProgress") -> Iterator[None]:
+def _showing(progress: "_ShownProgress", began_at: float | None) -> Iterator[None]:
     """Show the outcome unless the record of it failed: then nothing is certain."""
+    progress.started_at = began_at or progress.started_at
     progress.start()
     try:
         yield

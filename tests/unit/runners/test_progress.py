@@ -1,6 +1,7 @@
 """What a pipeline run shows while it runs, in a real terminal and elsewhere."""
 
 import builtins
+import dataclasses
 import io
 import logging
 import sys
@@ -12,12 +13,16 @@ import pytest
 
 import sematic
 from sematic.calls import ErrorRecord
+from sematic.client import open_record
 from sematic.events import PipelineMoved
+from sematic.ports import PipelineRunInfo
+from sematic.runners import local_runner
 from sematic.runners import progress as module
 from sematic.runners.live_view import render
 from sematic.runners.progress import describe_value, progress_display
 from sematic.runners.standing import Failure, Standing
 from sematic.states import PipelineRunStatus
+from sematic.wording import format_duration
 from tests.terminal import Terminal
 
 _START = """
@@ -406,6 +411,22 @@ class TestPlain:
         look()
         assert len(beats) <= (time.monotonic() - began) / pause
         assert beats[enough - 1].startswith(f"busy {future.id[:8]}: 0/1 run done, 1 running, ")
+
+    def test_the_time_is_that_of_the_record(
+        self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def describe(*args: Any, **kwargs: Any) -> PipelineRunInfo:
+            info = original(*args, **kwargs)
+            return dataclasses.replace(info, created_at=info.created_at - 5)
+
+        original = local_runner._describe
+        monkeypatch.setattr(local_runner, "_describe", describe)
+        run(add(1, 2), "plain")
+        (recorded,) = open_record().pipeline_runs(limit=2)
+        assert recorded.ended_at is not None
+        took = format_duration(recorded.ended_at - recorded.created_at)
+        assert took.startswith("5.")
+        assert f"COMPLETE in {took}  " in capfd.readouterr().err
 
     def test_the_time_it_takes_to_tidy_up_does_not_count(
         self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
