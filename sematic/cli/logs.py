@@ -31,7 +31,7 @@ Files = Sequence[tuple[int, Path]]
 @click.command()
 @click.argument("run_id", metavar="RUN", type=RunId())
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
-@click.option("--attempt", metavar="N", type=Count(min=0), help=_ONLY)
+@click.option("--attempt", metavar="N", type=Count(least=0), help=_ONLY)
 def logs(run_id: str, follow: bool, attempt: int | None) -> None:
     """Show what RUN printed.
 

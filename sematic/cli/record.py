@@ -72,10 +72,29 @@ class _Id(click.ParamType):  # type: ignore[type-arg]
         return value
 
 
-class Count(click.IntRange):
-    """A number of things."""
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """A whole number. Those of click are called integer ranges, and say ``x>=1``."""
 
-    name = "number"  # click would call it an integer range
+    name = "number"
+
+    def __init__(self, *, least: int) -> None:
+        self._least = least
+
+    def convert(
+        self, value: "str | int", param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The number.
+
+        Raises:
+            BadParameter: it is none, or too small.
+        """
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number.", param, ctx)
+        if number < self._least:
+            self.fail(f"{value} is less than {self._least}.", param, ctx)
+        return number
 
 
 class ArtifactId(_Id):

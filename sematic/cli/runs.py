@@ -33,7 +33,7 @@ _COLUMNS = (
     "-n",
     "--limit",
     metavar="N",
-    type=Count(min=1),
+    type=Count(least=1),
     default=20,
     show_default=True,
     help="List N at most.",

@@ -66,7 +66,9 @@ def test_version_as_an_option(sematic_cli: Cli) -> None:
 
 
 def test_numbers_are_called_so(sematic_cli: Cli) -> None:
-    assert "'x' is not a valid number." in sematic_cli("runs", "-n", "x").stderr
+    assert "'-n' / '--limit': 'x' is no number.\n" in sematic_cli("runs", "-n", "x").stderr
+    assert "'-n' / '--limit': 0 is less than 1.\n" in sematic_cli("runs", "-n", "0").stderr
+    assert "[default: 20]" in sematic_cli("runs", "--help").stdout
 
 
 def test_version(sematic_cli: Cli, config_directory: Path) -> None:
