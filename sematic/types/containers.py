@@ -217,9 +217,7 @@ def _why_no_collection(value: object, cls: type) -> str:
     if not isinstance(value, collections.abc.Iterable):
         return f"{shown} not an iterable"
     if cls in CONVERTIBLE:
-        lazy = isinstance(value, (collections.abc.Iterator, collections.abc.MappingView))
-        hint = ". Write list(...) around it." if lazy else ""
-        return f"{shown} is not a list, tuple or set{hint}"
+        return f"{shown} is not a list, tuple or set{_how_to_convert(value)}"
     return f"{shown} is not a {cls.__name__}"
 
 
@@ -227,3 +225,12 @@ def _why_no_mapping(value: object, cls: type) -> str:
     if not isinstance(value, collections.abc.Mapping):
         return f"{short_repr(value)} is not a mapping"
     return f"{short_repr(value)} is not a {cls.__name__}"
+
+
+def _how_to_convert(value: object) -> str:
+    """What makes a list of something that holds items, where nobody could mean anything else."""
+    if isinstance(value, (collections.abc.Iterator, collections.abc.MappingView, range)):
+        return ". Write list(...) around it."
+    if hasattr(type(value), "tolist"):  # arrays, series
+        return ". Write .tolist() behind it."
+    return ""
