@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from sematic.errors import NotInSematicFuncError
+from sematic.forgotten_runs import note_call
 from sematic.future import Future, know_calls
 from sematic.snapshots import Snapshots
 
@@ -121,6 +122,8 @@ def note_created(future: Future) -> None:
     if call is not None:
         call.created_futures.append(future)
         return
+    if not _executing:
+        note_call(future)
     for call in _executing[:]:
         call.stray_futures.append(future)
 

@@ -85,6 +85,7 @@ def _tell_what_is_missing(target: str, defined: Mapping[str, object]) -> None:
         if isinstance(value, module.Function) and value.__module__ == "__main__"
     ]
     if own:
+        sys.modules["sematic.forgotten_runs"].note_run()  # the end of the process need not tell
         click.echo(
             f"{target} has run no pipeline: it defines {', '.join(own)}, and gives none of them to "
             "a runner. To run one, add at its end:\n\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sematic.code_imports import refuse_while_importing
 from sematic.errors import CancellationError, FutureUseError, NestedRunError
+from sematic.forgotten_runs import note_run
 from sematic.function import Function
 from sematic.future import AbstractFuture, Future
 from sematic.heartbeat import lease_clock
@@ -45,6 +46,7 @@ def run_future(future: AbstractFuture, execute: Callable[[Future], Any]) -> Any:
         FutureUseError: ``future`` is not the root of a pipeline, is running now, or was run and
             failed.
     """
+    note_run()
     refuse_while_importing()
     root = _checked_root(future)
     if not _claim(root):
