@@ -1,7 +1,8 @@
 """LocalRunner: on this machine, tracked, standalone functions in parallel on local Ray."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sematic.artifacts.store import FileSystemStore
 from sematic.caching import CacheNamespace, determine_cache_namespace
 from sematic.engine import Engine
-from sematic.errors import InvalidOptionError, SematicError
+from sematic.errors import InvalidOptionError, RecordError, SematicError
 from sematic.events import OnFailure
 from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
@@ -160,15 +161,15 @@ class LocalRunner(Runner):
                     _tell_of_changes(resumption, tell)
                     value = self._go_on(engine, info, resumption)
                 else:
-                    tracker.annotate_when_closed(_look_around(), tell=tell)
-                    value = engine.run(
-                        call,
-                        info,
-                        max_parallelism=self._max_parallelism,
-                        on_failure=self._on_failure,
-                        cache_namespace=info.cache_namespace,
-                        seeds=seeds,
-                    )
+                    with _surroundings(tracker, info, tell):
+                        value = engine.run(
+                            call,
+                            info,
+                            max_parallelism=self._max_parallelism,
+                            on_failure=self._on_failure,
+                            cache_namespace=info.cache_namespace,
+                            seeds=seeds,
+                        )
             progress.conclude(value)
             return value
 
@@ -230,8 +231,11 @@ def _describe(root: Future, *, runner: str, cache_namespace: str | None) -> Pipe
     )
 
 
-def _look_around() -> Callable[[], dict[str, Any]]:
-    """Look at git and packages beside the pipeline run. Returns what waits for what was found."""
+@contextmanager
+def _surroundings(
+    tracker: SqlTracker, info: PipelineRunInfo, tell: Callable[[str], None]
+) -> Iterator[None]:
+    """Look at git and packages beside the pipeline run, and add what was found at its end."""
     found: dict[str, Any] = {}
     thread = threading.Thread(
         target=lambda: found.update(describe_surroundings()), name="sematic-surroundings"
@@ -239,11 +243,23 @@ def _look_around() -> Callable[[], dict[str, Any]]:
     thread.daemon = True
     thread.start()
 
-    def wait() -> dict[str, Any]:
+    def add() -> None:
         thread.join(_SURROUNDINGS_SECONDS)
-        return found
+        if found:
+            try:
+                tracker.annotate(info.root_id, {**info.environment, **found})
+            except RecordError as error:  # the outcome is recorded: it is what counts
+                tell(f"Git commit and package versions could not be recorded: {error}")
 
-    return wait
+    try:
+        yield
+    except (RecordError, KeyboardInterrupt):
+        raise  # there is no record to add to, or no time
+    except BaseException:
+        add()
+        raise
+    else:
+        add()
 
 
 def _say_what_is_left(root_id: str) -> Parting:

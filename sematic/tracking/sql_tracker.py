@@ -2,18 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from contextlib import closing
 from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
-from sematic.errors import RecordError
 from sematic.ports import Batch, Clock, PipelineRunInfo
 from sematic.tracking.ballast import Ballast
 from sematic.tracking.connections import HEAD, is_sqlite, sqlite_path
 from sematic.tracking.faults import LockedError
 from sematic.tracking.kept_open import keep_open
 from sematic.tracking.lease import SqlLease
-from sematic.tracking.patience import Patience, tell_on_stderr
+from sematic.tracking.patience import Patience
 from sematic.tracking.processes import Mark, describe_process
 from sematic.tracking.rows import RowBatch, RowBuilder
 from sematic.tracking.writer import SqlWriter
@@ -67,9 +67,6 @@ class SqlTracker:
         self._clock = clock
         self._heartbeat_at = heartbeat_at
         self._mark: Mark | None = None
-        self._begun: PipelineRunInfo | None = None
-        self._find: Callable[[], dict[str, Any]] = dict
-        self._tell: Callable[[str], None] = tell_on_stderr
 
     def build_writer(self) -> SqlWriter:
         """A writer of its own connection, for another thread or process."""
@@ -84,8 +81,6 @@ class SqlTracker:
         epoch = self._patience.insist(lambda: self._begin(info, after_epoch), on=LockedError)
         if is_sqlite(self._url):
             Ballast(sqlite_path(self._url)).make()
-            keep_open(self._url)
-        self._begun = info
         return epoch
 
     def _begin(self, info: PipelineRunInfo, after_epoch: int) -> int:
@@ -124,11 +119,7 @@ class SqlTracker:
         It waits for a record that is locked or out of reach, and says so on standard error.
         """
         rows = self._builder.build(batch)
-        try:
-            self._patience.insist(lambda: self._writer.write(rows))
-        except RecordError:
-            self._begun = None
-            raise
+        self._patience.insist(lambda: self._writer.write(rows))
 
     def find_outputs(self, cache_keys: Collection[str]) -> dict[str, list[tuple[str, ArtifactRef]]]:
         """The recorded outputs under cache keys; see :meth:`sematic.ports.Tracker`."""
@@ -137,31 +128,15 @@ class SqlTracker:
                 self._reader = self.build_writer()
             return self._reader.find_outputs(cache_keys)
 
-    def annotate_when_closed(
-        self, find: Callable[[], dict[str, Any]], *, tell: Callable[[str], None]
-    ) -> None:
-        """Add to the environment of the pipeline run, when all else is recorded.
+    def annotate(self, root_id: str, environment: dict[str, Any]) -> None:
+        """Replace what is known of a pipeline run's environment; also after :meth:`close`.
 
-        Not where that could not be recorded. A connection of its own would be quicker to use, but
-        to open and to close one takes longer than many functions do.
-
-        Args:
-            find: what to add; may take a while.
-            tell: told one sentence if that cannot be recorded.
+        Raises:
+            RecordError: the record cannot be written. Nobody waits long for that.
         """
-        self._find, self._tell = find, tell
-
-    def _annotate(self, info: PipelineRunInfo) -> None:
-        found = self._find()
-        if not found:
-            return
-        # What was lost since is connected anew. Nobody waits long for git commits.
         patience = Patience(most_seconds=_SECONDS_TO_ANNOTATE)
-        environment = {**info.environment, **found}
-        try:
-            patience.insist(lambda: self._own.annotate(info.root_id, environment))
-        except RecordError as error:  # the outcome is recorded: it is what counts
-            self._tell(f"Git commit and package versions could not be recorded: {error}")
+        with closing(SqlWriter(self._url)) as writer:
+            patience.insist(lambda: writer.annotate(root_id, environment))
 
     def use_writer(self, writer: RowWriter) -> None:
         """Write through ``writer`` from the next batch on; from any thread.
@@ -172,11 +147,9 @@ class SqlTracker:
 
     def close(self) -> None:
         """Close every connection, and let others see that nobody drives from here any more."""
-        if self._begun is not None:
-            self._annotate(self._begun)
-            self._begun = None
         if self._mark is not None:
             self._mark.close()
+            keep_open(self._url)
         self._writer.close()
         self._own.close()
         with self._reader_lock:

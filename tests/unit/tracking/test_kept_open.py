@@ -4,20 +4,24 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sematic.tracking import kept_open
 from sematic.tracking.connections import connect
 from sematic.tracking.database import Database
 from sematic.tracking.kept_open import close_kept, keep_open
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept() -> Iterator[None]:
-    close_kept()
+def _new_keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One that keeps for long, and whose thread does not sleep for another test."""
+    monkeypatch.setattr(kept_open, "_keeper", kept_open._Keeper())
+    monkeypatch.setattr(kept_open, "_SECONDS_TO_KEEP", 60.0)
     yield
     close_kept()
 
@@ -71,20 +75,38 @@ def test_a_record_that_was_replaced_is_noticed(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM mine").fetchone() == (1,)
 
 
-def test_a_child_process_leaves_it_alone(tmp_path: Path) -> None:
+def test_it_is_closed_a_while_after_its_last_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_open, "_SECONDS_TO_KEEP", 0.4)
     url, log = make(tmp_path)
-    keep_open(url)
-    use(url)
-    child = os.fork()
-    if child == 0:
-        close_kept()
+    for _ in range(3):
         keep_open(url)
         use(url)
-        close_kept()
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    assert log.exists()
+        time.sleep(0.2)
+        assert log.exists()
+    deadline = time.monotonic() + 20
+    while log.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_child_process_can_use_the_record_longer_than_its_parent(tmp_path: Path) -> None:
+    """SQLite would take the parent's locks for its own, and lose its log when that closes it."""
+    url, _ = make(tmp_path)
+    keep_open(url)
     use(url)
+    go_on, parent_is_done = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with closing(connect(url)) as connection:
+            connection.execute("INSERT INTO mine VALUES (2)")
+            os.read(go_on, 1)
+            connection.execute("INSERT INTO mine VALUES (3)")
+        os._exit(0)
+    close_kept()
+    os.write(parent_is_done, b"x")
+    assert os.waitpid(child, 0)[1] == 0
     with closing(connect(url)) as connection:
         assert connection.execute("SELECT count(*) FROM mine").fetchone() == (3,)
 
