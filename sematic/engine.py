@@ -4,7 +4,6 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -51,13 +50,9 @@ from sematic.ports import (
 from sematic.recording import Recording
 from sematic.replay import replay
 from sematic.results import take_result
-from sematic.started_calls import StartedCalls
+from sematic.started_calls import NOT_OVER, SECONDS_TO_END, StartedCalls
 from sematic.state_machine import PipelineState
 from sematic.turns import Turns
-
-# How long standalone calls may take to be over once they were asked to be, after an error of ours.
-_SECONDS_TO_END = 30.0
-_logger = logging.getLogger("sematic")
 
 
 class Engine:
@@ -88,7 +83,7 @@ class Engine:
         listeners: Sequence[Listener] = (),
         open_lease: Callable[[str, int], Lease] | None = None,
         settle: Callable[[str, int, ErrorRecord], None] | None = None,
-        warn: Callable[[str], None] = _logger.warning,
+        warn: Callable[[str], None] = logging.getLogger("sematic").warning,  # noqa: B008
     ) -> None:
         self._store = store
         self._tracker = tracker
@@ -106,7 +101,6 @@ class Engine:
         self._recording: Recording | None = None
         self._heartbeat: Heartbeat | None = None
         self._leftovers = Leftovers("", self._events.put, warn=warn)
-        self._following: deque[Event | BaseException] = deque()
         self._missing: list[Change] = []
         self._end: EndPipeline | None = None
         self._error: BaseException | None = None
@@ -177,8 +171,8 @@ class Engine:
                 self._heartbeat.close()
             self._tracker.close()
             raise
-        tracker, root_id = self._tracker, info.root_id
-        self._recording = Recording(tracker, root_id, epoch=epoch, on_error=self._events.put)
+        root_id, on_error = info.root_id, self._events.put
+        self._recording = Recording(self._tracker, root_id, epoch=epoch, on_error=on_error)
         self._leftovers = Leftovers(root_id, self._events.put, warn=self._warn)
         if self._state.ended:  # by what was recorded before: only the end itself was not
             self._recording.append(event, self._missing)
@@ -186,13 +180,12 @@ class Engine:
         if self._heartbeat is not None:
             self._heartbeat.listen(self.request_cancel, self._events.put, on_wake=self._events.wake)
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
-        inline = self._inline
-        with inline.answers_signals(self.request_cancel):
+        with self._inline.answers_signals(self.request_cancel):
             thread.start()
             try:
-                inline.work_to_the_end(self.request_cancel)
+                self._inline.work_to_the_end(self.request_cancel)
             finally:
-                if not inline.left:
+                if not self._inline.left:
                     thread.join()
         outcome = self._end, self._error, self._aborted
         return take_result(*outcome, state=self._state, store=self._store)
@@ -241,34 +234,35 @@ class Engine:
 
     def _take(self, event: Event | BaseException) -> None:
         """Take an event, and then the answers to what it asks that are known at once."""
-        self._following.append(event)
-        while self._following:
-            self._take_one(self._following.popleft())
+        self._events.take_with_answers(event, self._take_one, self._is_quick)
 
-    def _take_one(self, event: Event | BaseException) -> None:
+    def _take_one(self, event: Event | BaseException) -> list[Event]:
+        """Take an event; returns those answers."""
         if isinstance(event, BaseException):
             self._abort(event)
-            return
+            return []
         if isinstance(event, CallEnded | CallLost):
             self._started.ended(event)
         try:
             instructions = self._state.handle(event)
         except BaseException as error:  # noqa: BLE001 - ends the pipeline run
             self._abort(error, again=False)
-            return
+            return []
         if self._state.ended:  # before anybody is told of the end
             self._evaluator.stop()
             if self._state.stopping:
                 self._leftovers.end_all()
         assert self._recording is not None
         self._recording.append(event, [item for item in instructions if isinstance(item, _CHANGES)])
+        answers: list[Event] = []
         for instruction in instructions:
             try:
-                self._carry_out(instruction)
+                answers += self._carry_out(instruction)
             except BaseException as error:  # noqa: BLE001 - ends the pipeline run
                 self._abort(error)
+        return answers
 
-    def _carry_out(self, instruction: Instruction) -> None:
+    def _carry_out(self, instruction: Instruction) -> list[Event]:
         match instruction:
             case RunCreated() | RunMoved() | PipelineMoved():
                 self._tell(instruction)
@@ -277,9 +271,10 @@ class Engine:
             case StopCall():
                 self._stop(instruction)
             case EvaluateInputs() | EvaluateOutput() | LookUpOutput():
-                self._following.extend(self._evaluator.answer(instruction))
+                return self._evaluator.answer(instruction)
             case EndPipeline():
                 self._end = instruction
+        return []
 
     def _start(self, start: StartCall) -> None:
         if self._heartbeat is None or self._heartbeat.confirm():
@@ -322,20 +317,20 @@ class Engine:
         if first:
             self._aborted = PipelineAborted(self._clock(), build_error_record(error))
             self._events.put(self._aborted)
-            self._give_up_at = time.monotonic() + _SECONDS_TO_END
+            self._give_up_at = time.monotonic() + SECONDS_TO_END
 
     def _give_up_on_calls(self) -> None:
         """Let nobody wait for what does not end. What executes in the caller's thread does."""
         for stop in self._state.active_calls():
             if stop not in self._started or self._executor(stop.call) is not self._inline:
-                self._lose(stop.call.run_id, stop.attempt, _NOT_OVER)
-        self._give_up_at = time.monotonic() + _SECONDS_TO_END
+                self._lose(stop.call.run_id, stop.attempt, NOT_OVER)
+        self._give_up_at = time.monotonic() + SECONDS_TO_END
 
     def _end_calls(self) -> None:
         """Ask what executes to end, and wait for it, where nothing of it can be recorded."""
         for stop in self._started.stops():
             self._executor(stop.call).stop(stop)
-        self._started.wait_for_all(self._events.get, seconds=_SECONDS_TO_END)
+        self._started.wait_for_all(self._events.get, seconds=SECONDS_TO_END)
 
     def _end_from_outside(self, error: BaseException) -> None:
         """End the pipeline run by what is recorded of it, where this driver cannot go on."""
@@ -349,6 +344,12 @@ class Engine:
     def _tell(self, change: Change) -> None:
         for listener in self._listeners:
             listener(change)
+
+    def _is_quick(self) -> bool:
+        """Whether to record an event, and to start a call, takes no time; false after the end."""
+        heartbeat, recording = self._heartbeat, self._recording
+        fresh = heartbeat is None or heartbeat.is_fresh()
+        return fresh and not (recording is None or recording.is_behind or self._state.ended)
 
     def _executor(self, call: Call) -> Executor:
         return self._standalone if call.options.standalone else self._inline
@@ -386,8 +387,7 @@ class Engine:
         due, stopping = self._state.next_due, self._state.stopping
         if stopping or (due and due <= event.at) or self._leftovers.is_expected(event):
             return False
-        assert self._recording is not None
-        if self._recording.is_behind or not (self._heartbeat is None or self._heartbeat.is_fresh()):
+        if not self._is_quick():
             return False
         self._take(event)
         if self._state.ended:
@@ -395,5 +395,4 @@ class Engine:
         return True
 
 
-_NOT_OVER = f"It did not end within {_SECONDS_TO_END:g} seconds of being asked to."
 _CHANGES = (RunCreated, RunMoved, PipelineMoved)

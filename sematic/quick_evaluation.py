@@ -9,7 +9,7 @@ from sematic.events import EvaluateInputs, EvaluateOutput
 
 _MOST_STEPS = 200
 _MOST_BYTES = 8 * 1024
-"""Of payloads in one expression: what is made of them is no file either."""
+"""Of text, in whatever is made on the way: so it is no file either."""
 
 _WORDS = re.compile(r"[^\W\d][\w.]*")
 _BUILTIN = frozenset(
@@ -39,28 +39,26 @@ def _is_quick(value: Input, descriptor: str, outputs: Mapping[str, ArtifactRef])
         value = Expression((value,))
     if len(value.steps) > _MOST_STEPS or not _is_builtin(descriptor):
         return False
-    size = 0
+    sizes: list[int] = []
     for step in value.steps:
-        ref = _quick_ref(step, outputs)
-        if ref is not None:
-            size += ref.size
-        elif not _is_quick_step(step):
+        size = _size(step, sizes, outputs)
+        if size is None or size > _MOST_BYTES:
             return False
-    return size <= _MOST_BYTES
+        sizes.append(size)
+    return sum(sizes) <= _MOST_BYTES
 
 
-def _quick_ref(step: Step, outputs: Mapping[str, ArtifactRef]) -> ArtifactRef | None:
-    """The artifact that a step is, where it is text of what JSON has."""
+def _size(step: Step, sizes: list[int], outputs: Mapping[str, ArtifactRef]) -> int | None:
+    """How long the text of a step's value is at most; ``None`` where it is not quick."""
+    if isinstance(step, Collect):  # a part may be in it many times
+        return None if step.template else sum(sizes[part] + 1 for part in step.parts) + 1
+    if isinstance(step, Select):
+        return None if step.kind == "attribute" else sizes[step.source]
     ref = outputs[step.run_id] if isinstance(step, OutputOf) else step
     if not isinstance(ref, ArtifactRef) or ref.payload is None or ref.codec != "plain":
         return None
-    return None if '"$"' in ref.payload else ref
-
-
-def _is_quick_step(step: Step) -> bool:
-    if isinstance(step, Select):
-        return step.kind != "attribute"
-    return isinstance(step, Collect) and step.template is None
+    # Objects of JSON with this key are what JSON does not have: classes, for one.
+    return None if '"$"' in ref.payload else ref.size
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 from sematic.events import CallEnded, CallLost, StartCall, StopCall
 
+SECONDS_TO_END = 30.0
+"""For calls that were asked to be over, after an error of ours."""
+
+NOT_OVER = f"It did not end within {SECONDS_TO_END:g} seconds of being asked to."
+
 
 class StartedCalls:
     """Attempts from their start to their report."""

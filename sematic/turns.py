@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -12,6 +13,9 @@ from sematic.ports import Clock
 
 Item: TypeAlias = Event | BaseException
 """What has happened, or what went wrong with us."""
+
+# More in one turn would hold up who takes them.
+_MOST_ANSWERS = 50
 
 
 class Turns:
@@ -54,6 +58,24 @@ class Turns:
         """Nobody else takes an event while the block runs. In the engine's thread only."""
         with self._turn:
             yield
+
+    def take_with_answers(
+        self, item: Item, take: Callable[[Item], list[Event]], is_quick: Callable[[], bool]
+    ) -> None:
+        """Take something, and what that leads to at once, in this turn. Only by who has the turn.
+
+        Args:
+            item: what has happened.
+            take: takes it, and returns what that leads to.
+            is_quick: whether to take more takes no time; else that is left to the engine's thread.
+        """
+        following: deque[Event] = deque(take(item))
+        for _ in range(_MOST_ANSWERS):
+            if not following or not is_quick():
+                break
+            following.extend(take(following.popleft()))
+        for event in following:
+            self.put(event)
 
     def wait(self, *, give_up_at: float | None = None) -> Item | None:
         """The next one in the queue, ``None`` if there is something else to look at.

@@ -262,7 +262,7 @@ def test_a_fault_of_ours_ends_everything_in_a_right_state(happens: Any) -> None:
 def test_a_call_that_does_not_end_is_not_waited_for_forever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engine_module, "_SECONDS_TO_END", 0.2)
+    monkeypatch.setattr(engine_module, "SECONDS_TO_END", 0.2)
     bed = Bed()
     bed.executor.stop = lambda stop: None  # type: ignore[method-assign]
     running = bed.start(pipeline())
@@ -276,7 +276,7 @@ def test_a_call_that_does_not_end_is_not_waited_for_forever(
 
 def test_inline_calls_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their thread is the caller's own: it cannot be left."""
-    monkeypatch.setattr(engine_module, "_SECONDS_TO_END", 0.05)
+    monkeypatch.setattr(engine_module, "SECONDS_TO_END", 0.05)
     bed = Bed()
 
     @sematic.func

@@ -166,3 +166,9 @@ def test_it_takes_no_thread_and_no_recursion(tmp_path: Path, monkeypatch: Any) -
 def test_what_goes_wrong_is_told_as_ever(tmp_path: Path) -> None:
     with pytest.raises(sematic.PipelineRunError, match=r"Invalid output type for .*overflow"):
         run(overflow(), tmp_path)
+
+
+def test_many_uses_of_one_value_are_not() -> None:
+    steps = (OutputOf("0"), Collect(None, (0,) * 1_000))
+    assert not is_quick_output(Expression(steps), ref("x" * 100))
+    assert is_quick_output(Expression(steps), ref(1))

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from sematic.events import CancelRequested
+from sematic.events import CancelRequested, Event
 from sematic.turns import Turns
 
 _EVENT = CancelRequested(1.0, "")
@@ -107,3 +107,31 @@ def test_waiting_ends_when_something_is_due() -> None:
     with pytest.raises(queue.Empty):
         _turns().wait(give_up_at=time.monotonic() + 0.05)
     assert time.monotonic() - began >= 0.08
+
+
+def _drain(turns: Turns) -> list[object]:
+    left = []
+    with suppress(queue.Empty):
+        while True:
+            left.append(turns.get(timeout=0))
+    return left
+
+
+def test_a_turn_takes_so_many_answers_and_leaves_the_rest() -> None:
+    turns, taken = _turns(), list[object]()
+
+    def take(event: object) -> list[Event]:
+        taken.append(event)
+        return [_EVENT, _EVENT]
+
+    with turns.turn():
+        turns.take_with_answers(_EVENT, take, lambda: True)
+    assert 10 < len(taken) < 1_000
+    assert len(_drain(turns)) == len(taken) + 1  # two for each, and the first was no answer
+
+
+def test_a_turn_leaves_answers_that_would_take_time() -> None:
+    turns = _turns()
+    with turns.turn():
+        turns.take_with_answers(_EVENT, lambda _: [_EVENT, _EVENT], lambda: False)
+    assert _drain(turns) == [_EVENT, _EVENT]
