@@ -59,7 +59,7 @@ class Answer(Enum):
     WAIT = auto()
     """Another call of this pipeline run computes the same."""
     EXECUTE = auto()
-    """Its own ancestor computes the same: waiting for that would never end."""
+    """What computes the same is its own ancestor, or waits for one: waiting would never end."""
 
 
 class CacheDesk:
@@ -70,6 +70,8 @@ class CacheDesk:
         self._leaders: dict[str, str] = {}
         self._followers: dict[str, list[str]] = {}
         self._key_of: dict[str, str] = {}
+        # Of a leader: the leaders that are waited for by what is nested in it.
+        self._needs: dict[str, set[str]] = {}
 
     def ask(self, run_id: str, key: str, *, ancestors: Iterable[str]) -> CachedOutput | Answer:
         """What is known of ``key``, or what the run is to do about it."""
@@ -79,13 +81,29 @@ class CacheDesk:
         if leader == run_id:
             self._key_of[run_id] = key
             return Answer.LOOK_UP
-        if leader in ancestors:
+        above = {ancestor for ancestor in ancestors if ancestor in self._key_of}
+        if leader in above or self._waits_for(leader, above):
             return Answer.EXECUTE
+        for ancestor in above:
+            self._needs.setdefault(ancestor, set()).add(leader)
         self._followers.setdefault(key, []).append(run_id)
         return Answer.WAIT
 
+    def _waits_for(self, leader: str, others: set[str]) -> bool:
+        """Whether a leader cannot resolve before one of ``others`` has."""
+        seen, looked_at = {leader}, [leader]
+        while looked_at and others:
+            for needed in self._needs.get(looked_at.pop(), ()):
+                if needed in others:
+                    return True
+                if needed in self._key_of and needed not in seen:
+                    seen.add(needed)
+                    looked_at.append(needed)
+        return False
+
     def resolve(self, run_id: str, found: CachedOutput) -> list[str]:
         """Take in the output of a run; returns the runs that waited for it."""
+        self._needs.pop(run_id, None)
         key = self._key_of.pop(run_id, None)
         if key is None:
             return []

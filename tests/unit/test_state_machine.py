@@ -759,6 +759,21 @@ def test_a_call_does_not_wait_for_its_own_ancestor(pipeline: Pipeline) -> None:
     assert pipeline.succeed("a")[-1] == "end COMPLETE"
 
 
+def test_two_calls_do_not_wait_for_what_is_nested_in_each_other(pipeline: Pipeline) -> None:
+    """``a`` calls what ``b`` computes, and the other way round."""
+    one, two = {"x0": artifact(1)}, {"x0": artifact(2)}
+    calls = [cached("a", inputs=one, standalone=True), cached("b", inputs=two, standalone=True)]
+    pipeline.start_with(*calls, output=list_of("a", "b"), cache_namespace="shared")
+    pipeline.looked_up("a")
+    pipeline.looked_up("b")
+    pipeline.expand("a", [cached("a1", inputs=two, parent="a")], OutputOf("a1"))
+    assert pipeline.states("a1") == [CREATED]
+    words = pipeline.expand("b", [cached("b1", inputs=one, parent="b")], OutputOf("b1"))
+    assert words[-1] == "start b1 #1"
+    words = pipeline.succeed("b1")
+    assert words[:4] == ["b1 RESOLVED", "b RESOLVED", "a1 RESOLVED", "a RESOLVED"]
+
+
 def test_a_failed_attempt_of_a_cached_call_is_not_shared(pipeline: Pipeline) -> None:
     calls = [cached("a", retry=TWICE), cached("b")]
     pipeline.start_with(*calls, output=list_of("a", "b"), cache_namespace="shared")
