@@ -75,7 +75,8 @@ def delete(
         raise click.UsageError("--keep-tag goes with --older-than.")
     queries, screen = open_record(), find_screen()
     if older_than is None:
-        rows = [_find_ended(queries, run_id) for run_id in run_ids]
+        found = [_find_ended(queries, run_id) for run_id in run_ids]
+        rows = list({row.root_id: row for row in found}.values())  # one may be named twice
     else:
         rows = _find_old(queries, older_than, keep_tags)
     if not rows:

@@ -20,6 +20,7 @@ _OLD = (
 )
 # Artifacts and functions stay: other pipeline runs may name them.
 _OF_RUNS = "run_id IN (SELECT id FROM runs WHERE root_id = ?)"
+_EXISTS = "SELECT 1 FROM pipeline_runs WHERE root_id = ?"
 _ROWS = (
     f"DELETE FROM run_inputs WHERE {_OF_RUNS}",
     f"DELETE FROM attempts WHERE {_OF_RUNS}",
@@ -54,6 +55,8 @@ def find_ended_before(
 def delete_pipeline_run(url: str, root_id: str) -> None:
     """Take a pipeline run, with all of its runs, out of the record; the artifacts stay.
 
+    Nothing is done if somebody else has done so already.
+
     Args:
         url: of the record.
         root_id: one that has ended.
@@ -74,6 +77,9 @@ def _delete(url: str, root_id: str) -> None:
     ):
         cursor.execute(first, (root_id, *_TERMINAL))
         if cursor.rowcount != 1:
+            cursor.execute(_EXISTS.replace("?", mark), (root_id,))
+            if cursor.fetchone() is None:
+                return
             raise RecordError(f"Pipeline run {root_id} has not ended, so that it is kept.")
         for statement in _ROWS:
             cursor.execute(statement.replace("?", mark), (root_id,))

@@ -100,6 +100,15 @@ class TestOne:
         assert result.stdout.endswith("\nDeleted 2 pipeline runs.\n")
         assert open_record().pipeline_runs() == ()
 
+    def test_one_that_is_named_twice(self, sematic_cli: Cli, complete_id: str) -> None:
+        output = sematic_cli("delete", complete_id, complete_id[:10]).stdout
+        assert output.splitlines()[-1] == "Deleted 1 pipeline run."
+
+    def test_one_that_somebody_else_deletes_meanwhile(self, url: str, complete_id: str) -> None:
+        for _ in range(2):
+            delete_pipeline_run(url, complete_id)
+        assert open_record().pipeline_runs() == ()
+
     def test_a_cached_output_that_another_run_names_is_still_found(self, sematic_cli: Cli) -> None:
         first = run(pipelines.remembering(1), namespace="n")
         served = run(pipelines.remembering(1), namespace="n")
