@@ -6,10 +6,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from sematic.errors import NotFoundError, SematicError
-from sematic.wording import clean
+from sematic.wording import clean, short_id
 
 if TYPE_CHECKING:  # loaded when a command asks: help and completion need none
     from sematic.tracking.queries import Queries
+    from sematic.tracking.views import RunRow
 
 NO_RUNS = "No runs yet. Run a pipeline and it is listed here, for example: sematic run examples/add"
 _MOST_COMPLETIONS = 30
@@ -38,6 +39,26 @@ def find_run(queries: "Queries", prefix: str) -> str:
         return queries.resolve_pipeline_run_id(prefix)
     except NotFoundError:
         return queries.resolve_run_id(prefix)
+
+
+def read_run(queries: "Queries", prefix: str) -> "RunRow":
+    """The run that a short id means.
+
+    Raises:
+        NotFoundError: there is none, or more than one; or it is a pipeline run of which nothing
+            is recorded but that it has begun.
+    """
+    found = find_run(queries, prefix)
+    try:
+        return queries.run(found)
+    except NotFoundError:
+        row = queries.pipeline_run(found)
+    name = f"pipeline run {short_id(found)} ({clean(row.name)})"
+    if row.driver_lost or row.status.is_terminal:
+        what = f"Nothing was recorded of {name} before its driver was lost, so run it again."
+    else:
+        what = f"Nothing is recorded of {name} yet: it has only just begun."
+    raise NotFoundError(what)
 
 
 def missing_code(error: ImportError, *, option: str, otherwise: str) -> click.ClickException:

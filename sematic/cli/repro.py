@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sematic.cli.record import RunId, find_run, open_record
+from sematic.cli.record import RunId, open_record, read_run
 from sematic.cli.screen import Screen, find_screen
 from sematic.wording import SIGNS, clean, describe_error, format_duration, short_id
 
@@ -39,7 +39,7 @@ def repro(run_id: str, debug: bool, copy: Path | None) -> None:
     from sematic.settings import load_settings
 
     queries = open_record()
-    run = queries.run(find_run(queries, run_id))
+    run = read_run(queries, run_id)
     inputs = _inputs(queries, run)
     store = FileSystemStore(load_settings().artifacts_uri)
     environment = queries.environment(run.root_id)

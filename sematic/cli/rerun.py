@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sematic.cli.record import RunId, find_run, missing_code, open_record
+from sematic.cli.record import RunId, missing_code, open_record, read_run
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.cli.tree import RunTree, TreeLine
 from sematic.errors import CancellationError, NotFoundError, PipelineRunError
@@ -46,8 +46,9 @@ def rerun(run: str, start: str | None, dry_run: bool) -> None:
     from sematic.settings import load_settings
 
     queries, settings = open_record(), load_settings()
-    start_id = _find_start(queries, find_run(queries, run), start)
-    row = queries.pipeline_run(queries.run(start_id).root_id)
+    named = read_run(queries, run)
+    start_id = _find_start(queries, named, start)
+    row = queries.pipeline_run(named.root_id)
     store = FileSystemStore(settings.artifacts_uri)
     with original_surroundings(queries.environment(row.root_id)):
         try:
@@ -64,22 +65,22 @@ def rerun(run: str, start: str | None, dry_run: bool) -> None:
             ) from error
 
 
-def _find_start(queries: "Queries", run_id: str, start: str | None) -> str:
-    """The run to start from: ``run_id``, or one of its pipeline run by its name or id."""
+def _find_start(queries: "Queries", run: "RunRow", start: str | None) -> str:
+    """The run to start from: ``run``, or one of its pipeline run by its name or id."""
     if start is None:
-        return run_id
-    runs = queries.runs(queries.run(run_id).root_id)
-    named = [run for run in runs if run.name == start]
-    failed = [run for run in named if run.state is RunState.FAILED]
+        return run.id
+    runs = queries.runs(run.root_id)
+    named = [other for other in runs if other.name == start]
+    failed = [other for other in named if other.state is RunState.FAILED]
     found = failed if len(failed) == 1 else named
-    found = found or [run for run in runs if run.id.startswith(start.lower())]
+    found = found or [other for other in runs if other.id.startswith(start.lower())]
     if not found:
         raise NotFoundError(
             f"No run of pipeline run {short_id(runs[0].id)} has the name '{start}', or an id that "
             f"starts so. To see them: sematic show {short_id(runs[0].id)}"
         )
     if len(found) > 1:
-        lines = [f"  {run.id}  {run.state.value}  {clean(run.name)}" for run in found[:8]]
+        lines = [f"  {o.id}  {o.state.value}  {clean(o.name)}" for o in found[:8]]
         lines += ["  ..."] if len(found) > 8 else []
         raise NotFoundError("\n".join([f"'{start}' means more than one; write an id:", *lines]))
     return found[0].id

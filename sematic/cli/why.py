@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sematic.cli.record import RunId, find_run, open_record
+from sematic.cli.record import RunId, open_record, read_run
 from sematic.cli.screen import Screen, echo, find_screen
 from sematic.cli.why_cached import explain_cache, explain_difference
 from sematic.cli.why_told import Case, Fact, lay_out
@@ -37,7 +37,7 @@ def why(run_id: str) -> None:
     from sematic.settings import load_settings
 
     queries, screen = open_record(), find_screen()
-    run = queries.run(find_run(queries, run_id))
+    run = read_run(queries, run_id)
     row = queries.pipeline_run(run.root_id)
     case = Case(load_settings().database_url, queries, run, row, time.time(), screen)
     lines = [_headline(run, screen), *lay_out(_facts(case), screen)]

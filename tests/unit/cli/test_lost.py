@@ -71,3 +71,10 @@ class TestOneOfWhichNothingIsRecorded:
         assert "nothing was recorded of it, so run it again" in sematic_cli("clean", "--yes").stdout
         (row,) = json.loads(sematic_cli("runs", "--json").stdout)
         assert (row["status"], row["runs"]) == ("FAILED", {})
+
+    @pytest.mark.parametrize("command", ["why", "rerun", "repro"])
+    def test_what_is_about_its_runs(self, sematic_cli: Cli, begun_id: str, command: str) -> None:
+        result = sematic_cli(command, begun_id)
+        assert result.exit_code == 1
+        told = f"Nothing was recorded of pipeline run {begun_id[:8]} (pipeline) before its driver"
+        assert f"{told} was lost, so run it again." in result.stderr
