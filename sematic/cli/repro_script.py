@@ -24,7 +24,7 @@ _TEMPLATE = '''\
 INPUTS = {{{inputs}}}
 
 if __name__ == "__main__":
-    print({module}.{qualname}.func({arguments}))
+    print(repr({module}.{qualname}.func({arguments})))
 '''
 
 

@@ -37,6 +37,11 @@ def total(sys: list[int], pickle: pipelines.Config) -> list[int]:
     return [sum(sys)]
 
 
+@sematic.func
+def first() -> int:
+    return total([1], pipelines.Config())[0] + 1
+
+
 @pytest.fixture
 def shifting_id() -> str:
     _now["value"] = 1
@@ -124,6 +129,11 @@ class TestCopy:
         result = sematic_cli("repro", nested(run(sharing()), "total"), "--copy", str(place))
         assert result.exit_code == 1
         assert "exists already" in result.stderr
+
+    def test_what_makes_calls_shows_what_it_made(self, sematic_cli: Cli, tmp_path: Path) -> None:
+        """Futures have no text of their own."""
+        sematic_cli("repro", run(first()), "--copy", str(tmp_path))
+        assert run_python(str(tmp_path / "first.py")).startswith("Operation('add'")
 
     def test_short_inputs_are_in_the_script(
         self, sematic_cli: Cli, shifting_id: str, tmp_path: Path
