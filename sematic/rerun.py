@@ -103,8 +103,9 @@ def plan_rerun(
     old_root = recorded[0].call
     _check_root(old_root, root, from_root=run_id == old_root.run_id)
     decisions = _decide(recorded, runs, run_id)
-    if run_id == old_root.run_id:
-        return RerunPlan((), decisions)
+    if run_id == old_root.run_id:  # as if begun anew, but that the cache is not asked for it
+        seeds = (Seed(root, RunState.CREATED, again=True),) if root.options.cache else ()
+        return RerunPlan(seeds, decisions)
     _check_inputs(runs[run_id], runs)
     _check_code(recorded, runs, decisions)
     kept = [run for run in recorded if decisions[run.call.run_id].fate is not Fate.ANEW]

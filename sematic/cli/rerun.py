@@ -163,7 +163,7 @@ class _View:
         if decision.fate.value != "called anew" and run.function_id in self._changed:
             yield "its code has changed"
         cached = self._row.cache_namespace is not None and self._options[run.id].cache
-        named = run.id == self._start.id != self._row.root_id
+        named = run.id == self._start.id
         if decision.fate.value == "executes" and cached and not named:
             yield "unless the cache has it"
 

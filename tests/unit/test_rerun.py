@@ -272,6 +272,15 @@ def test_the_run_that_is_named_executes_though_the_cache_has_its_output():
     assert executed["remembered", 1] == 2, "others may come from the cache"
 
 
+def test_so_does_a_root_that_is_named():
+    for _ in range(2):
+        sematic.LocalRunner("names", progress="off").run(future := remembered(1))
+    again = remembered(1)
+    sematic.LocalRunner("names", rerun_from=future.id, progress="off").run(again)
+    assert executed["remembered", 1] == 2
+    assert open_record().run(again.id).original_run_id is None
+
+
 def _become(monkeypatch, now, function=leaf) -> None:
     """Let a function be what it is after its module was edited."""
     edited = sematic.func(now)

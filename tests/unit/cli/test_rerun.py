@@ -98,6 +98,11 @@ class TestDryRun:
         expected = f"{needs}, its code has changed, unless the cache has it"
         assert f"├─ ● tidy executes {expected}" in lines
 
+    def test_a_cached_root_executes(self, sematic_cli: Cli) -> None:
+        sematic.LocalRunner("n", progress="off").run(future := tidy([1]))
+        lines = short(sematic_cli("rerun", future.id, "--dry-run"))
+        assert lines[-1] == "● tidy executes the rerun starts here"
+
     def test_many_runs_are_summed_up(self, sematic_cli: Cli) -> None:
         root = pipelines.run(pipelines.add_up(200, pipelines.Config()))
         result = sematic_cli("rerun", root, "--from", "total", "--dry-run")
