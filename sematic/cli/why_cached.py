@@ -32,8 +32,6 @@ def explain_cache(case: Case) -> Iterator[Fact]:
         yield from _explain_reuse(case, run.original_run_id)
     elif run.cache_key is None:
         yield Fact("cache", _why_not_asked(case))
-    elif run.state is RunState.CREATED:
-        yield Fact("cache", "being asked, or the same call executes")
     else:
         yield from _explain_miss(case)
 
@@ -77,8 +75,10 @@ def _why_not_asked(case: Case) -> str:
         return "not asked: the function has no cache=True"
     if case.pipeline_run.cache_namespace is None:
         return "not asked: the pipeline run has no cache_namespace"
-    if case.run.state is RunState.CREATED:
-        return "not asked yet: its inputs are not known"
+    if case.run.state is RunState.CREATED:  # its key is recorded when something becomes of it
+        if len(case.known_inputs) < len(case.inputs):
+            return "not asked yet: its inputs are not known"
+        return "being asked, or the same call executes"
     if case.run.state is RunState.CANCELED and case.run.scheduled_at is None:
         return "not asked: it was cancelled before"
     if case.queries.environment(case.run.root_id).get("rerun_from"):

@@ -335,6 +335,7 @@ class TestWaiting:
         facts = self.facts(sematic_cli, "a2")
         assert "waits for a1 a1 (SCHEDULED for" in facts
         assert "it executes the same call" in facts
+        assert "cache being asked, or the same call executes" in facts
 
 
 def test_at_a_terminal_nothing_is_wider(failed_id: str) -> None:
