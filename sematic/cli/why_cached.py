@@ -72,7 +72,7 @@ def _age(case: Case, run: "RunRow") -> str:
 
 def _why_not_asked(case: Case) -> str:
     if not case.run.options.get("cache"):
-        return "not asked: the function has no cache=True"
+        return "not asked: it has no cache=True"
     if case.pipeline_run.cache_namespace is None:
         return "not asked: the pipeline run has no cache_namespace"
     if case.run.state is RunState.CREATED:  # its key is recorded when something becomes of it

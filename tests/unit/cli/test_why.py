@@ -191,6 +191,7 @@ class TestCache:
     def test_not_asked(self, why) -> None:
         without = run(squares(2, [1], False), None)
         assert why(nested(without)) == ["cache not asked: the pipeline run has no cache_namespace"]
+        assert why(run(versioned(1).set(cache=False))) == ["cache not asked: it has no cache=True"]
         cached = nested(run(squares(2, [1], False)))
         future = squares(2, [1], False)
         sematic.LocalRunner("one", rerun_from=cached, progress="off").run(future)
