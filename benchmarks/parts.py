@@ -13,6 +13,9 @@ _SHARED = frozenset({"__main__", "bare_sqlite", "parts", "pipelines", "places", 
 PARTS = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name not in _SHARED)
 """Modules of this package; each has a function ``measure`` that yields rows."""
 
+ON_REQUEST = frozenset({"huge_frame"})
+"""Parts that are measured only if they are named: they take much of the machine."""
+
 
 def iter_rows(parts: Sequence[str]) -> Iterator[Row]:
     """The rows of some parts, a part at a time: nothing of one is left when the next begins."""
