@@ -18,6 +18,10 @@ _REFERENCE = re.compile(
 _FULL, _BASE, _PEFT = "full", "base", "peft"
 """Folders of a stored model: all of it, or a base model and what was fine-tuned on it."""
 
+# What peft calls the layers that it put its own around, and its trained copies of whole layers.
+_PEFT_WRAPPED = ("base_layer", "original_module")
+_PEFT_COPIES = "modules_to_save"
+
 T = TypeVar("T", bound="HuggingFaceReference")
 
 
@@ -128,7 +132,7 @@ class HuggingFaceStoredModel:
             model.save_pretrained(str(folder / _FULL))
             return cls(str(folder), _class_name(type(model)))
         base = model.get_base_model()
-        base.save_pretrained(str(folder / _BASE))
+        _save_base(base, model, str(folder / _BASE))
         model.save_pretrained(str(folder / _PEFT))
         return cls(str(folder), _class_name(type(base)), _class_name(type(model)))
 
@@ -156,6 +160,20 @@ class HuggingFaceStoredModel:
             return model
         fine_tuned = _find_class(self.peft_model_type)
         return fine_tuned.from_pretrained(model, str(folder / _PEFT), **placing)
+
+
+def _save_base(base: Any, fine_tuned: Any, directory: str) -> None:
+    """Save a base model as it was before ``peft`` put its own layers around some of its own."""
+    prefix = getattr(fine_tuned.base_model, "prefix", None)
+    if prefix is None:  # nothing was put into it
+        base.save_pretrained(directory)
+        return
+    weights = {}
+    for name, weight in base.state_dict().items():
+        parts = name.split(".")
+        if not any(part.startswith((prefix, _PEFT_COPIES)) for part in parts):
+            weights[".".join(part for part in parts if part not in _PEFT_WRAPPED)] = weight
+    base.save_pretrained(directory, state_dict=weights)
 
 
 def _placing(device_map: str | dict[str, Any]) -> dict[str, Any]:

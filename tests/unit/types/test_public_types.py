@@ -203,6 +203,10 @@ class Model:
 
 
 class FineTuned(Model):
+    @property
+    def base_model(self) -> Model:
+        return self.get_base_model()
+
     def get_base_model(self) -> Model:
         assert self.base is not None
         return self.base

@@ -28,21 +28,43 @@ def _are_equal(left: Any, right: Any) -> bool:
     )
 
 
-def test_a_model_is_stored_in_a_folder_and_loaded(model: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_accelerate", [True, False])
+def test_a_model_is_stored_in_a_folder_and_loaded(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_accelerate: bool
+) -> None:
+    """By default, whether or not there is what places models on devices."""
     stored = HuggingFaceStoredModel.store(model, str(tmp_path / "a"))
     assert stored.model_type == "transformers.models.bert.modeling_bert.BertModel"
-    for loaded in (stored.load(), stored.load(device_map="cpu") if _can_place() else None):
-        if loaded is not None:
-            assert type(loaded) is type(model)
-            assert _are_equal(loaded, model)
+    if has_accelerate:
+        pytest.importorskip("accelerate", reason="needs the package accelerate")
+    else:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    loaded = stored.load()
+    assert type(loaded) is type(model)
+    assert _are_equal(loaded, model)
 
 
-def _can_place() -> bool:
-    try:
-        import accelerate  # noqa: F401
-    except ImportError:
-        return False
-    return True
+@pytest.mark.parametrize(
+    "settings", [{}, {"modules_to_save": ["pooler"]}, {"use_dora": True}], ids=str
+)
+def test_a_fine_tuned_model_gives_the_same_when_it_is_loaded(
+    model: Any, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """What peft trains is put into the base model, which must not be stored so."""
+    peft: Any = pytest.importorskip("peft", reason="needs the package peft")
+    config = peft.LoraConfig(r=2, target_modules=["query", "word_embeddings"], **settings)
+    fine_tuned = peft.get_peft_model(model, config)
+    for parameter in fine_tuned.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.1)
+    stored = HuggingFaceStoredModel.store(fine_tuned, str(tmp_path / "a"))
+    assert stored.model_type == "transformers.models.bert.modeling_bert.BertModel"
+    assert stored.peft_model_type == "peft.peft_model.PeftModel"
+    loaded = stored.load(device_map="cpu")
+    assert _are_equal(loaded, fine_tuned)
+    words = torch.tensor([[1, 2, 3]])
+    outputs = [each.eval()(words).pooler_output for each in (loaded, fine_tuned)]
+    torch.testing.assert_close(*outputs)
 
 
 def test_one_that_is_gone_is_missed_without_asking_the_hub(tmp_path: Path) -> None:
