@@ -207,6 +207,31 @@ def test_connections_that_drop_in_mid_read_are_an_error(bucket: Bucket, proxy: L
     np.testing.assert_array_equal(store.get(ref), LARGE)
 
 
+FRUGAL = """
+    import resource, sys
+    import numpy as np
+    from sematic.artifacts import FileSystemStore
+
+    unit = 1 if sys.platform == "darwin" else 1024
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    store = FileSystemStore(sys.argv[1])
+    store.put(np.arange(100), object)
+    value = np.ones(30_000_000)
+    before = peak()
+    store.put(value, object)
+    print((peak() - before) / value.nbytes)
+"""
+
+
+def test_a_large_value_is_not_copied_to_be_written(bucket: Bucket) -> None:
+    process = _start(FRUGAL, bucket.uri())
+    output, _ = process.communicate(timeout=120)
+    assert float(output) < 0.6
+
+
 @sematic.func
 def make() -> np.ndarray:
     return np.arange(10_000)
