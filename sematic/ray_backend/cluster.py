@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sematic.errors import InfrastructureError
 from sematic.ray_backend.calls_to_ray import calls_to_ray
 from sematic.ray_backend.own_ray import RaySession, connection_of, is_copy_of_parent
+from sematic.ray_backend.signal_actions import take_back_signals
 
 # A slow machine needs a minute.
 _MOST_SECONDS_TO_START = 180.0
@@ -62,6 +64,8 @@ class LocalRay:
                 )
             if ray.is_initialized():
                 self._check_address(ray)
+                # Somebody may have started it just now.
+                take_back_signals(Path(ray.__file__).parent)
             else:
                 self._tell()
                 _shared.start(self._address, environment, given_up or threading.Event())

@@ -21,6 +21,7 @@ from sematic.ray_backend.session_directory import (
     create_session_directory,
     end_processes_of,
 )
+from sematic.ray_backend.signal_actions import kept_signal_actions
 from sematic.run_context import ROOT_ID, RUN_ID
 
 # Set while our own Ray starts; its processes inherit them. What the user has set stays.
@@ -39,9 +40,9 @@ _PACKAGE_DIRECTORY = Path(__file__).absolute().parents[2]
 class RaySession:
     """One use of Ray by this process. Starts and stops in the same thread.
 
-    What Ray does to the process while it starts is undone at once (environment variables) or at
-    the end (limits, handlers). A Ray of our own has its own directory, listens on loopback only,
-    lets in only who knows a random token, and has no more processes than it needs.
+    What Ray does to the process while it starts is undone at once (environment variables, signal
+    handlers) or at the end (limits, logging). A Ray of our own has its own directory, listens on
+    loopback only, lets in only who knows a random token, and has no more processes than it needs.
 
     Args:
         address: of a running Ray; ``None`` to start one.
@@ -56,7 +57,6 @@ class RaySession:
         self._processes: list[Any] = []
         self._auto_connects: bool | None = None
         self._restore_logging: Callable[[], None] = lambda: None
-        self._had_faulthandler = faulthandler.is_enabled()
         self._file_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def start(self) -> None:
@@ -71,7 +71,8 @@ class RaySession:
         try:
             with _kept_environment(self._environment), _somewhere():
                 _load_what_its_end_needs()  # before it may have to end
-                self._init(ray)
+                with kept_signal_actions(Path(ray.__file__).parent), _kept_faulthandler():
+                    self._init(ray)
         except BaseException:
             self.stop()
             raise
@@ -103,8 +104,6 @@ class RaySession:
         if self._directory is not None:
             _end_strays(self._directory.path)
             self._directory.remove()
-        if not self._had_faulthandler:
-            faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_NOFILE, self._file_limits)
 
     def _init(self, ray: Any) -> None:
@@ -154,6 +153,16 @@ def _kept_environment(before: dict[str, str]) -> Iterator[None]:
             if _is_rays(name) and name not in before:
                 del os.environ[name]
         os.environ.update({name: value for name, value in before.items() if _is_rays(name)})
+
+
+@contextmanager
+def _kept_faulthandler() -> Iterator[None]:
+    had_one = faulthandler.is_enabled()
+    try:
+        yield
+    finally:
+        if not had_one:
+            faulthandler.disable()
 
 
 @contextmanager

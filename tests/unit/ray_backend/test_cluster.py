@@ -26,6 +26,7 @@ class FakeRay:
             worker=types.SimpleNamespace(global_worker=self.worker)
         )
         self.starts = 0
+        self.__file__ = __file__
 
     def is_initialized(self) -> bool:
         return hasattr(self.worker, "core_worker")

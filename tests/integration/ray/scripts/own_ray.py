@@ -44,6 +44,7 @@ def state() -> dict[str, Any]:
             name: value for name, value in os.environ.items() if not name.startswith("SEMATIC_")
         },
         "signal handlers": [repr(signal.getsignal(number)) for number in signal.valid_signals()],
+        "caught signals": caught_signals(),
         "faulthandler": faulthandler.is_enabled(),
         "open files": resource.getrlimit(resource.RLIMIT_NOFILE),
         "threads": sorted(thread.name for thread in threading.enumerate()),
@@ -52,6 +53,14 @@ def state() -> dict[str, Any]:
         "excepthook": repr(sys.excepthook),
         "token": Path("~/.ray").expanduser().exists(),
     }
+
+
+def caught_signals() -> str | None:
+    """As the system has them: C code sets handlers too."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    return next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
 
 
 def children() -> list[str]:

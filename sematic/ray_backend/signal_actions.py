@@ -1,0 +1,100 @@
+"""What this process does with signals, which is not to change because Ray is up.
+
+Ray replaces in C what Python has put there for SIGTERM, and what others have for crashes: a SIGTERM
+then sets an alarm that aborts the process three seconds later, whatever Python's own handler is
+about to end meanwhile. :mod:`signal` sees nothing of that, and puts nothing back in other threads
+than the main one; ``sigaction`` of the C library does both.
+"""
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# More than a `struct sigaction` has anywhere. Its first field is the address of the handler.
+_BYTES = 256
+_libc = ctypes.CDLL(None)
+_libc.dladdr.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+
+
+class _Place(ctypes.Structure):
+    """``Dl_info``: where an address belongs to."""
+
+    _fields_ = (
+        ("file", ctypes.c_char_p),
+        ("base", ctypes.c_void_p),
+        ("symbol", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
+    )
+
+
+class _Action(NamedTuple):
+    """What the system does with a signal, as it stands there, and what Python believes."""
+
+    raw: bytes
+    handler: Any
+
+
+@contextmanager
+def kept_signal_actions(package: Path) -> Iterator[None]:
+    """Take back what the C code of a package has done to signal handlers while the block ran.
+
+    In any thread. What others have changed meanwhile stays.
+
+    Args:
+        package: its directory.
+    """
+    before = _read_all()
+    try:
+        yield
+    finally:
+        take_back_signals(package, before)
+
+
+def take_back_signals(package: Path, before: "dict[int, _Action] | None" = None) -> None:
+    """Let signals go to Python's handlers again where the C code of a package has put its own.
+
+    In any thread. What was there without Python's knowledge can be put back only where ``before``
+    has it.
+    """
+    before = before or {}
+    directory = os.path.realpath(package)
+    now = _read_all()
+    taken = [number for number, action in now.items() if _is_of(directory, action.raw)]
+    kept = (action for number, action in now.items() if number not in taken)
+    known = (*(action for action in before.values() if not _is_of(directory, action.raw)), *kept)
+    of_python = next((action.raw for action in known if callable(action.handler)), None)
+    for number in taken:
+        handler, earlier = now[number].handler, before.get(number)
+        if earlier and earlier.handler == handler and not _is_of(directory, earlier.raw):
+            _write(number, earlier.raw)
+        elif callable(handler) and of_python is not None:
+            _write(number, of_python)
+    if signal.SIGALRM in taken:  # a signal has come already, and this is how it would abort
+        signal.alarm(0)
+
+
+def _read_all() -> dict[int, _Action]:
+    return {n: _Action(_read(n), signal.getsignal(n)) for n in signal.valid_signals()}
+
+
+def _read(number: int) -> bytes:
+    action = ctypes.create_string_buffer(_BYTES)
+    _libc.sigaction(number, None, action)
+    return action.raw
+
+
+def _write(number: int, raw: bytes) -> None:
+    _libc.sigaction(number, ctypes.create_string_buffer(raw, _BYTES), None)
+
+
+def _is_of(directory: str, raw: bytes) -> bool:
+    """Whether the handler of an action is code of a library below a directory."""
+    handler = ctypes.c_void_p.from_buffer_copy(raw).value or 0
+    place = _Place()
+    if handler <= 1 or not _libc.dladdr(handler, ctypes.byref(place)) or not place.file:
+        return False  # the default, or to be ignored
+    return os.path.realpath(os.fsdecode(place.file)).startswith(f"{directory}{os.sep}")
