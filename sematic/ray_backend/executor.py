@@ -104,6 +104,7 @@ class RayExecutor:
         self._failed_with_ray: set[Key] = set()
         self._ray_error: Exception | None = None
         self._stopped_at: dict[Key, float] = {}  # monotonic seconds
+        self._press_at = 0.0  # the same
         self._root_id: str | None = None
         self._told_of_logs = False
         self._was_shut_down = False
@@ -164,13 +165,15 @@ class RayExecutor:
             try:
                 command = self._commands.get(timeout=self._seconds_to_wait())
             except queue.Empty:
-                command = self._press
+                command = _wait_no_longer
             if command is None:
                 return
             try:
                 if self._is_lost():
                     self._lose_ray()
                 command()
+                if self._stopped_at and time.monotonic() >= self._press_at:
+                    self._press()  # however many commands there are
             except Exception as error:  # noqa: BLE001 - the next command must still be heard
                 self._warn(f"Ray refused a request: {type(error).__name__}: {error}")
 
@@ -269,6 +272,7 @@ class RayExecutor:
     def _press(self) -> None:
         """Wake what was asked to end, and kill what does not."""
         now = time.monotonic()
+        self._press_at = now + _SECONDS_TO_WAKE
         for key, stopped_at in list(self._stopped_at.items()):
             task = self._tasks.get(key)
             if task is None:
@@ -315,6 +319,10 @@ class RayExecutor:
         recover_log(path)
         kills, self._oom_kills = self._oom_kills, count_oom_kills()
         return describe_loss(error, log=path, out_of_memory=self._oom_kills > kills)
+
+
+def _wait_no_longer() -> None:
+    """The command of the thread to itself, when none has come for a while."""
 
 
 def _was_told_to_exit(outcome: Outcome) -> bool:

@@ -1,7 +1,9 @@
 """Standalone functions that are to end: asleep, waiting, in C code, deaf, cleaning up."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -137,6 +139,27 @@ def test_a_call_that_waits_for_its_turn_does_not_wait_for_those_that_execute(
     while len(setup.reports) < len(waiting) + len(running):
         assert time.monotonic() < began + WAIT
         time.sleep(0.01)
+
+
+def test_a_call_that_does_not_listen_ends_however_much_is_asked_of_ray_meanwhile(
+    setup: Setup, tmp_path: Path
+) -> None:
+    deaf = setup.start(functions.hang("swallows it", str(tmp_path / "started")))
+    wait_for(tmp_path / "started")
+    other = StopCall(replace(deaf.call, run_id="of another call"), 1)
+    ended = threading.Event()
+
+    def keep_busy() -> None:
+        while not ended.wait(0.01):  # more often than the executor would wait for
+            setup.executor.stop(other)
+
+    busy = threading.Thread(target=keep_busy)
+    busy.start()
+    try:
+        assert setup.stop(deaf) < 10
+    finally:
+        ended.set()
+        busy.join()
 
 
 @sematic.func
