@@ -92,7 +92,7 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
         InvalidOptionError: an argument has a wrong type or value.
         RecordError: the record cannot be read or written.
     """
-    from sematic.ray_backend.session_directory import remove_abandoned_sessions
+    from sematic.ray_backend.taking_over import end_in_ray
     from sematic.tracking.settling import cancel_pipeline_run  # only for who writes
 
     run_id = check_id("run_id", run_id)
@@ -101,9 +101,7 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
     root_id = open_record().resolve_root_id(run_id)
     url, why = load_settings().database_url, reason or _default_reason()
     while True:
-        status = cancel_pipeline_run(
-            url, root_id, reason=why, remove_sessions=remove_abandoned_sessions
-        ).status
+        status = cancel_pipeline_run(url, root_id, reason=why, end_in_ray=end_in_ray).status
         if status.is_terminal or not wait:
             return status
         time.sleep(_SECONDS_BETWEEN_LOOKS)

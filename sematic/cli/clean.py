@@ -66,13 +66,13 @@ def _print_table(rows: Sequence["PipelineRunRow"], screen: Screen) -> None:
 
 def _settle(row: "PipelineRunRow") -> str | None:
     """End a pipeline run; returns what is wrong where that cannot be done."""
-    from sematic.ray_backend.session_directory import remove_abandoned_sessions
+    from sematic.ray_backend.taking_over import end_in_ray
     from sematic.settings import load_settings
     from sematic.tracking.settling import settle_lost
 
     try:
         url = load_settings().database_url
-        settle_lost(url, row, remove_sessions=remove_abandoned_sessions)
+        settle_lost(url, row, end_in_ray=end_in_ray)
     except FencedError:  # somebody else resumes or ends it just now
         return None
     except SematicError as error:  # the others can still be ended

@@ -13,6 +13,7 @@ from sematic.errors import InfrastructureError
 from sematic.ray_backend.calls_to_ray import calls_to_ray
 from sematic.ray_backend.own_ray import RaySession, connection_of, is_copy_of_parent
 from sematic.ray_backend.signal_actions import take_back_signals
+from sematic.ray_backend.taking_over import create_permit
 
 # A slow machine needs a minute.
 _MOST_SECONDS_TO_START = 180.0
@@ -87,6 +88,15 @@ class LocalRay:
         """Whether the Ray in use was started here, so that it can be ended when it has died."""
         return _shared.is_started and _shared.address is None
 
+    def permit(self, root_id: str) -> Path | None:
+        """A file that workers need to execute calls; ``None`` in a Ray that is not our own.
+
+        It is for whoever asks to delete it in the end.
+        """
+        with _shared.lock:
+            session = _shared.session
+            return None if session is None else create_permit(session, root_id)
+
     def end_dead(self, ray: Any) -> None:
         """End what is left of our own Ray, which has died. Entering it again starts another."""
         with _shared.lock:
@@ -152,6 +162,11 @@ class _RayThread:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="sematic-ray", daemon=True)
 
+    @property
+    def session(self) -> Path | None:
+        """The directory of a Ray of our own."""
+        return self._session.directory
+
     def start(self, given_up: threading.Event) -> None:
         """Return when Ray is up. Raises what went wrong, TimeoutError if it takes too long."""
         self._thread.start()
@@ -198,6 +213,11 @@ class _Shared:
     def is_started(self) -> bool:
         """Whether Ray was started, or connected to, by pipeline runs."""
         return self._thread is not None
+
+    @property
+    def session(self) -> Path | None:
+        """The directory of a Ray of our own that is up."""
+        return None if self._thread is None else self._thread.session
 
     def start(
         self, address: str | None, environment: dict[str, str], given_up: threading.Event

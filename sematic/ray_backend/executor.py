@@ -95,6 +95,7 @@ class RayExecutor:
         self._thread: threading.Thread | None = None
         self._ray: Any = None
         self._submission: Submission | None = None
+        self._permit: Path | None = None
         self._oom_kills = 0
         # Whoever takes a task out of it reports how it ended.
         self._tasks: dict[Key, _Task] = {}
@@ -145,6 +146,7 @@ class RayExecutor:
             if self._root_id is not None:
                 stack.callback(remove_spools, self._log_directory / self._root_id)
             stack.callback(self._cluster.leave)
+            stack.callback(self._give_back_permit)
             stack.callback(self._leave_tracker)
 
     def _is_quick(self, submission: Submission, start: StartCall) -> bool:
@@ -215,7 +217,7 @@ class RayExecutor:
             if self._before_leaving is None:
                 self._before_leaving = self._on_ready(ray)
             with calls_to_ray:
-                submission = Submission(ray, self._store, warn=self._warn)
+                submission = self._submission_to(ray)
         except Exception as error:
             # For all who were waiting for it; only who comes later lets Ray try again.
             self._failed_with_ray, self._ray_error = set(self._asked_for), error
@@ -223,6 +225,16 @@ class RayExecutor:
         # The submission last: with it, Ray counts as connected.
         self._ray, self._submission = ray, submission
         return submission
+
+    def _submission_to(self, ray: Any) -> Submission:
+        assert self._root_id is not None
+        self._give_back_permit()
+        self._permit = self._cluster.permit(self._root_id)
+        return Submission(ray, self._store, permit=self._permit, warn=self._warn)
+
+    def _give_back_permit(self) -> None:
+        if self._permit is not None:
+            self._permit.unlink(missing_ok=True)
 
     def _is_lost(self) -> bool:
         """Whether Ray was up and is gone: it died, or code of the user's has shut it down."""

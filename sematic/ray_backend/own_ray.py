@@ -59,6 +59,11 @@ class RaySession:
         self._restore_logging: Callable[[], None] = lambda: None
         self._file_limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
+    @property
+    def directory(self) -> Path | None:
+        """That of a Ray of our own which is up."""
+        return None if self._directory is None else self._directory.path
+
     def start(self) -> None:
         """Start Ray, or connect to it.
 

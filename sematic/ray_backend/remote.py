@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from sematic.calls import Failed, Outcome
@@ -14,18 +15,20 @@ from sematic.execution import execute_call
 from sematic.ports import ArtifactStore
 from sematic.processes import working_directory
 from sematic.ray_backend.forked_workers import note_sockets
+from sematic.ray_backend.taking_over import check_permit
 from sematic.ray_backend.waking import listen
 from sematic.ray_backend.worker_log import WorkerLog
 from sematic.shipping import pack_outcome, unpack_call
 from sematic.types.names import main_module_name, set_main_module_name
 
 
-def build_context(store: ArtifactStore) -> bytes:
+def build_context(store: ArtifactStore, permit: Path | None) -> bytes:
     """What the workers of a pipeline run have in common with its driver, as bytes."""
     directory = working_directory()
     known = directory is not None
     paths = [os.path.abspath(path) for path in sys.path if known or os.path.isabs(path)]
-    return pickle.dumps((store, main_module_name(), paths, directory))
+    path = None if permit is None else str(permit)
+    return pickle.dumps((store, main_module_name(), paths, directory, path))
 
 
 def build_message(packed: bytes, function: bytes, context: bytes) -> bytes:
@@ -67,11 +70,12 @@ def execute_remotely(message: bytes, function_ref: list[Any] | None = None) -> b
 def _execute(message: bytes, function_ref: list[Any] | None) -> Outcome:
     try:
         packed, function, context = pickle.loads(message)
-        store = _enter_context(context)
+        store, permit = _enter_context(context)
         if function_ref is not None:
             function = _fetch(function_ref)
         call, inputs, log_path = unpack_call(packed, function)
         with _log.capture(log_path), _no_terminal():
+            check_permit(permit)
             outcome = execute_call(call, inputs, store=store, remote=True)
     except Exception as error:  # noqa: BLE001
         # A module that is missing here, above all.
@@ -82,23 +86,23 @@ def _execute(message: bytes, function_ref: list[Any] | None) -> Outcome:
 
 
 _log = WorkerLog()
-_contexts: dict[bytes, tuple[ArtifactStore, str | None]] = {}
+_contexts: dict[bytes, tuple[ArtifactStore, str | None, str | None]] = {}
 
 
-def _enter_context(context: bytes) -> ArtifactStore:
-    """Make this process see modules and files as the driver does; returns the store."""
+def _enter_context(context: bytes) -> tuple[ArtifactStore, str | None]:
+    """Make this process see modules and files as the driver does. Returns store and permit."""
     if context not in _contexts:
         _contexts.clear()  # a worker serves one pipeline run after the other
-        store, main_name, paths, directory = pickle.loads(context)
+        store, main_name, paths, directory, permit = pickle.loads(context)
         set_main_module_name(main_name)
         known = [path for path in paths if os.path.exists(path)]
         sys.path[:] = [*known, *(path for path in sys.path if path not in known)]
-        _contexts[context] = (store, directory)
-    store, directory = _contexts[context]
+        _contexts[context] = (store, directory, permit)
+    store, directory, permit = _contexts[context]
     if directory is not None:
         with suppress(OSError):  # on another machine there may be none of this name
             os.chdir(directory)
-    return store
+    return store, permit
 
 
 _fetched: dict[str, bytes] = {}

@@ -6,7 +6,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -63,11 +63,18 @@ def remove_abandoned_sessions() -> None:
     Processes of their Ray that are left are ended: its agents would take a minute to notice, and
     its workers may go on with what they execute for some seconds. None is left on return.
     """
+    for path in find_sessions():
+        with suppress(OSError):  # somebody else is removing it
+            _remove_if_abandoned(path, age=time.time() - path.lstat().st_mtime)
+
+
+def find_sessions() -> Iterator[Path]:
+    """The directories of this user's Rays, of processes that live and of others."""
     for path in _base().glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another user's, or somebody else is removing it
+        with suppress(OSError):  # somebody is removing it
             found = path.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
-                _remove_if_abandoned(path, age=time.time() - found.st_mtime)
+                yield path
 
 
 def _base() -> Path:
@@ -90,13 +97,18 @@ def _remove_if_abandoned(path: Path, *, age: float) -> None:
 
 def end_processes_of(directory: Path, *, grace: float) -> None:
     """End Ray's processes that belong to a directory; ``grace`` seconds after SIGTERM at last."""
-    if next(find_processes(directory), None) is not None:  # else without psutil
-        end_all(lambda: _load_processes(directory), grace=grace)
+    end_found(lambda: find_processes(directory), grace=grace)
 
 
-def _load_processes(directory: Path) -> list[Any]:
+def end_found(find: Callable[[], Iterator[int]], *, grace: float) -> None:
+    """End processes until ``find`` finds none; ``grace`` seconds after SIGTERM by SIGKILL."""
+    if next(find(), None) is not None:  # else without psutil
+        end_all(lambda: _load_processes(find()), grace=grace)
+
+
+def _load_processes(pids: Iterable[int]) -> list[Any]:
     psutil, found = load_psutil(), []
-    for pid in find_processes(directory):
+    for pid in pids:
         with suppress(psutil.Error):  # it has ended
             found.append(psutil.Process(pid))
     return found

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sematic.calls import ArtifactRef, Call
@@ -22,16 +23,24 @@ class Submission:
     Args:
         ray: the ``ray`` module, initialised.
         store: where inputs come from and outputs go.
+        permit: a file without which no worker begins a call; ``None`` for none.
         warn: told, once for a function, which of its requirements mean nothing or cannot be met
             here.
     """
 
-    def __init__(self, ray: Any, store: ArtifactStore, *, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        ray: Any,
+        store: ArtifactStore,
+        *,
+        permit: Path | None,
+        warn: Callable[[str], None],
+    ) -> None:
         self._ray = ray
         self._warn = warn
         self._capacities = read_capacities(ray)
         self._generic = ray.remote(execute_remotely)
-        self._context = build_context(store)
+        self._context = build_context(store, permit)
         self._packer = Packer()
         self._kept: dict[bytes, Any] = {}  # object refs
         self._by_options: dict[RayOptions, Any] = {}

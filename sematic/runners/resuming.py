@@ -14,7 +14,7 @@ from sematic.function import Function
 from sematic.future import Future
 from sematic.ports import ArtifactStore
 from sematic.processes import working_directory
-from sematic.ray_backend.session_directory import remove_abandoned_sessions
+from sematic.ray_backend.taking_over import end_in_ray
 from sematic.runners.telling import build_teller
 from sematic.shipping import locate_function
 from sematic.states import RunState
@@ -54,7 +54,7 @@ class Resumption:
         end_abandoned(
             self.root_id,
             self.driver,
-            remove_sessions=remove_abandoned_sessions,
+            end_in_ray=end_in_ray,
             warn=build_teller(),
         )
 
@@ -163,7 +163,7 @@ def find_resumption(url: str, run_id: str) -> Resumption:
     if not queries.runs(root_id):  # its driver was lost in the moment in which it began
         from sematic.tracking.settling import settle_lost  # seldom needed
 
-        settle_lost(url, found, remove_sessions=remove_abandoned_sessions, warn=build_teller())
+        settle_lost(url, found, end_in_ray=end_in_ray, warn=build_teller())
         raise InvalidOptionError(
             f"Cannot resume pipeline run {root_id}: its driver was lost before anything was "
             "recorded of it, so there is nothing to go on with. It counts as FAILED now; run the "

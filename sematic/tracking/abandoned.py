@@ -11,7 +11,7 @@ def end_abandoned(
     root_id: str,
     driver: Mapping[str, Any],
     *,
-    remove_sessions: Callable[[], None],
+    end_in_ray: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> None:
     """End what a driver has left, if it was one of this machine; else nothing happens.
@@ -22,7 +22,8 @@ def end_abandoned(
     Args:
         root_id: of the pipeline run.
         driver: what is recorded of the process that drove it.
-        remove_sessions: ends the Rays of processes that are gone.
+        end_in_ray: given the root id, ends what Ray executes for the pipeline run, also where its
+            driver lives and was only stopped, and the Rays of processes that are gone.
         warn: told one sentence where processes are left; must not raise.
     """
     if not was_here(dict(driver)):
@@ -30,5 +31,5 @@ def end_abandoned(
     # Forked children hold the lock that tells whether their parent's Ray is still in use; and its
     # workers start processes as long as they live.
     end_or_warn(root_id=root_id, warn=warn)
-    remove_sessions()
+    end_in_ray(root_id)
     end_or_warn(root_id=root_id, warn=warn)

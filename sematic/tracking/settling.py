@@ -32,7 +32,7 @@ def cancel_pipeline_run(
     root_id: str,
     *,
     reason: str,
-    remove_sessions: Callable[[], None] = lambda: None,
+    end_in_ray: Callable[[str], None] = lambda root_id: None,
     warn: Callable[[str], None] = _logger.warning,
 ) -> PipelineRunRow:
     """Let a pipeline run be cancelled, and return how it stands then.
@@ -45,7 +45,8 @@ def cancel_pipeline_run(
         url: of the record.
         root_id: of the pipeline run.
         reason: why, one sentence for people.
-        remove_sessions: ends the Rays of processes that are gone.
+        end_in_ray: given the root id, ends what Ray executes for it, see
+            :func:`~sematic.tracking.abandoned.end_abandoned`.
         warn: told one sentence where processes are left; must not raise.
 
     Raises:
@@ -67,7 +68,7 @@ def cancel_pipeline_run(
                 ),
                 heartbeat_at=sign_to_compare(row.driver, row.heartbeat_at),
                 prepare=lambda: end_abandoned(
-                    root_id, row.driver, remove_sessions=remove_sessions, warn=warn
+                    root_id, row.driver, end_in_ray=end_in_ray, warn=warn
                 ),
             )
         except FencedError:  # somebody drives it after all: if it is to go on, they are told
@@ -83,7 +84,7 @@ def settle_lost(
     url: str,
     row: PipelineRunRow,
     *,
-    remove_sessions: Callable[[], None] = lambda: None,
+    end_in_ray: Callable[[str], None] = lambda root_id: None,
     warn: Callable[[str], None] = _logger.warning,
 ) -> PipelineRunRow:
     """End a pipeline run whose driver is lost as FAILED, and return how it stands then.
@@ -91,7 +92,8 @@ def settle_lost(
     Args:
         url: of the record.
         row: the pipeline run, as it was when it was found to be lost.
-        remove_sessions: ends the Rays of processes that are gone.
+        end_in_ray: given the root id, ends what Ray executes for it, see
+            :func:`~sematic.tracking.abandoned.end_abandoned`.
         warn: told one sentence where processes are left; must not raise.
 
     Raises:
@@ -106,7 +108,7 @@ def settle_lost(
             lambda history, at: fail_lost(row.root_id, history, lost_because=lost_because, at=at),
             heartbeat_at=sign_to_compare(row.driver, row.heartbeat_at),
             prepare=lambda: end_abandoned(
-                row.root_id, row.driver, remove_sessions=remove_sessions, warn=warn
+                row.root_id, row.driver, end_in_ray=end_in_ray, warn=warn
             ),
         )
     return open_queries(url).pipeline_run(row.root_id)

@@ -49,6 +49,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRay]:
     class Session:
         def __init__(self, *_: object) -> None: ...
 
+        directory = None
         start = staticmethod(fake.init)
         stop = staticmethod(fake.shutdown)
 

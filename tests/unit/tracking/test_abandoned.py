@@ -30,7 +30,7 @@ def test_the_driver_may_have_been_this_process(child: subprocess.Popen[bytes]) -
     end_abandoned(
         "lost",
         describe_process(),
-        remove_sessions=lambda: removed.append(child.poll()),
+        end_in_ray=lambda root_id: removed.append(child.poll()),
         warn=pytest.fail,
     )
     assert removed == [-15], "processes first: they may hold the lock of a session"
@@ -46,7 +46,9 @@ def test_one_of_elsewhere_has_left_nothing_here(
     if any(describe_process()[name] is None for name in elsewhere):
         pytest.skip("this system does not tell")
     assert not was_here(driver)
-    end_abandoned("lost", driver, remove_sessions=lambda: pytest.fail("removed"), warn=pytest.fail)
+    end_abandoned(
+        "lost", driver, end_in_ray=lambda root_id: pytest.fail("removed"), warn=pytest.fail
+    )
     assert child.poll() is None
 
 
@@ -55,13 +57,13 @@ def test_older_records_tell_less() -> None:
     assert was_here(facts)
 
 
-def test_what_is_started_while_sessions_end_is_ended_too() -> None:
+def test_what_workers_start_until_they_have_ended_is_ended_too() -> None:
     """By the workers of a Ray, that is, which execute until they are killed."""
     late: list[subprocess.Popen[bytes]] = []
 
-    def remove_sessions() -> None:
+    def end_in_ray(root_id: str) -> None:
         with executing(SematicContext("lost-run", "lost")):
             late.append(subprocess.Popen(["sleep", "60"]))
 
-    end_abandoned("lost", describe_process(), remove_sessions=remove_sessions, warn=pytest.fail)
+    end_abandoned("lost", describe_process(), end_in_ray=end_in_ray, warn=pytest.fail)
     assert late[0].wait(WAIT) == -15

@@ -1,0 +1,71 @@
+"""Standalone calls of a driver that has lost its pipeline run: they end, and no other begins.
+
+Such a driver may be stopped and go on later: its Ray is up, with calls that execute and others that
+wait for their turn. What is killed are only processes that execute calls of that pipeline run, for
+others may share the Ray.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from sematic.errors import FencedError
+from sematic.ray_backend.session_directory import (
+    end_found,
+    find_sessions,
+    remove_abandoned_sessions,
+)
+
+_PERMITS = "permits"
+
+
+def create_permit(session: Path, root_id: str) -> Path:
+    """Make the file without which no worker executes what a driver has submitted.
+
+    Args:
+        session: the directory of a Ray of our own, whose workers are all on this machine.
+        root_id: of the pipeline run.
+    """
+    directory = session / _PERMITS
+    directory.mkdir(exist_ok=True)
+    path = directory / f"{root_id}.{secrets.token_hex(8)}"
+    path.touch()
+    return path
+
+
+def check_permit(path: str | None) -> None:
+    """Go on only if the driver that has submitted a call has not lost its pipeline run.
+
+    To be called when the output of the process is redirected: who takes the permit away looks for
+    that afterwards.
+
+    Raises:
+        FencedError: somebody has taken it over.
+    """
+    if path is not None and not os.path.exists(path):
+        raise FencedError("Another driver has taken the pipeline run over.")
+
+
+def end_in_ray(root_id: str) -> None:
+    """End what workers of Ray execute for a pipeline run on this machine, and Rays that are left.
+
+    To be called by who has taken it over, before anything starts for it. Takes milliseconds where
+    there is nothing. On macOS nothing tells which worker executes a call.
+    """
+    for session in find_sessions():
+        for permit in (session / _PERMITS).glob(f"{root_id}.*"):
+            permit.unlink(missing_ok=True)
+    end_found(lambda: find_executing(root_id), grace=0.0)
+    remove_abandoned_sessions()
+
+
+def find_executing(root_id: str) -> Iterator[int]:
+    """The workers whose output goes to the logs of a pipeline run: while a call executes."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if not (process / "cmdline").read_bytes().startswith(b"ray::"):
+                continue
+            if os.path.basename(os.path.dirname(os.readlink(process / "fd/1"))) == root_id:
+                yield int(process.name)
