@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sematic.copied_output import CopiedOutput
+from sematic.replacements import Replacements
 from sematic.run_context import executing_call
 
 FindLog = Callable[[], Path | None]
@@ -37,18 +38,13 @@ def kept_child_output(find_log: FindLog, on_error: Callable[[OSError], object]) 
         on_error: told if a log cannot be written. The output is still shown.
     """
     keeper = (find_log, on_error)
-    with _lock:
+    with _replacements.in_place():
         _keepers.append(keeper)
-        if len(_keepers) == 1:
-            _patch()
-    try:
-        yield
-    finally:
-        catch_up()
-        with _lock:
+        try:
+            yield
+        finally:
+            catch_up()
             _keepers.remove(keeper)
-            if not _keepers:
-                _unpatch()
 
 
 def catch_up() -> None:
@@ -57,7 +53,6 @@ def catch_up() -> None:
         output.catch_up()
 
 
-_lock = threading.Lock()
 _keepers: list[tuple[FindLog, Callable[[OSError], object]]] = []
 _open: list[CopiedOutput] = []
 _of_process: "weakref.WeakKeyDictionary[Any, list[CopiedOutput]]" = weakref.WeakKeyDictionary()
@@ -108,7 +103,7 @@ def _init(self: Any, *args: Any, **kwargs: Any) -> None:
             kwargs[_NAMES[place]] = output.end
     opened = list(dict.fromkeys(outputs.values()))
     try:
-        _replaced["__init__"](self, *given, **kwargs)
+        _replacements.originals["__init__"](self, *given, **kwargs)
     finally:
         for output in opened:
             output.release_end()
@@ -118,14 +113,14 @@ def _init(self: Any, *args: Any, **kwargs: Any) -> None:
 
 @functools.wraps(subprocess.Popen.wait)
 def _wait(self: Any, timeout: float | None = None) -> int:
-    code: int = _replaced["wait"](self, timeout)
+    code: int = _replacements.originals["wait"](self, timeout)
     _catch_up_with(self)
     return code
 
 
 @functools.wraps(subprocess.Popen.poll)
 def _poll(self: Any) -> int | None:
-    code: int | None = _replaced["poll"](self)
+    code: int | None = _replacements.originals["poll"](self)
     if code is not None:
         _catch_up_with(self)
     return code
@@ -135,7 +130,7 @@ def _poll(self: Any) -> int | None:
 def _system(command: Any) -> int:
     """As ``os.system``, but the caller can be interrupted while it waits."""
     if _find_log() is None:
-        return int(_replaced["system"](command))
+        return int(_replacements.originals["system"](command))
     with subprocess.Popen(["/bin/sh", "-c", os.fsencode(command)], close_fds=False) as process:
         try:
             code = process.wait()
@@ -172,31 +167,12 @@ def _is_same_file(first: int, second: int) -> bool:
         return False
 
 
-_OURS: tuple[tuple[Any, str, Any], ...] = (
+_replacements = Replacements(
     (subprocess.Popen, "__init__", _init),
     (subprocess.Popen, "wait", _wait),
     (subprocess.Popen, "poll", _poll),
     (os, "system", _system),
 )
-# Kept: a thread, or atexit, may have ours when it is not in place any more.
-_replaced: dict[str, Any] = {}
-_patched: set[str] = set()
-
-
-def _patch() -> None:
-    for owner, name, ours in _OURS:
-        if name not in _patched:
-            _patched.add(name)
-            _replaced[name] = getattr(owner, name)
-            setattr(owner, name, ours)
-
-
-def _unpatch() -> None:
-    """Put back what ours replaced. Where somebody has put theirs around it, it stays for good."""
-    for owner, name, ours in _OURS:
-        if getattr(owner, name) is ours:
-            _patched.discard(name)
-            setattr(owner, name, _replaced[name])
 
 
 # --- the end of this process, and forks ------------------------------------------------------
@@ -208,8 +184,7 @@ def _hand_over() -> None:
 
 
 def _forget_in_child() -> None:
-    global _lock  # noqa: PLW0603 - another thread may have held it
-    _lock = threading.Lock()
+    _replacements.renew_lock()
     for output in _open:
         output.forget()
     _open.clear()

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from sematic.calls import ErrorRecord, Failed
+from sematic.child_marks import marked_children
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.execution import CallInterrupted, execute_call
 from sematic.foreign_signals import ForeignSignals
@@ -86,7 +87,7 @@ class InlineExecutor:
                 it is to be called once more then, and raises nothing else.
         """
         try:
-            with self._interruption.in_this_thread():
+            with self._interruption.in_this_thread(), marked_children():
                 while not self.left and (item := self._next()) is not None:
                     if isinstance(item, _Started):
                         self._work_on(*item)

@@ -84,7 +84,8 @@ def _may_have_any(ids: frozenset[str]) -> bool:
     return any(
         identifier in text
         for pid in _numbers_in_proc()
-        for text in (_read(f"/proc/{pid}/environ"), _read_mappings(pid))
+        # In this order: one that was forked may execute another program in between.
+        for text in (_read_mappings(pid), _read(f"/proc/{pid}/environ"))
         for identifier in wanted
     )
 
@@ -107,8 +108,8 @@ def _started_by(ids: frozenset[str]) -> list[Any]:
 
 
 def _read_marks(process: Any) -> set[Mark]:
+    forked = _FORKED.findall(_read_mappings(process.pid))  # in this order, see above
     environment = read_environment(process)
-    forked = _FORKED.findall(_read_mappings(process.pid))
     marks = {(root_id.decode(), run_id.decode()) for root_id, run_id in forked}
     root_id, run_id = environment.get(ROOT_ID), environment.get(RUN_ID)
     return marks | {(root_id, run_id)} if root_id and run_id else marks

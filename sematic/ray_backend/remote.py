@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sematic.calls import Failed, Outcome
+from sematic.child_marks import mark_children
 from sematic.error_records import build_error_record
 from sematic.execution import execute_call
 from sematic.ports import ArtifactStore
@@ -54,6 +56,7 @@ def execute_remotely(message: bytes, function_ref: list[Any] | None = None) -> b
         The outcome, packed. It never raises for what user code does.
     """
     note_sockets()
+    _mark_children()
     listen(_log.note_interrupt)
     started_at = time.time()
     outcome = _execute(message, function_ref)
@@ -85,6 +88,7 @@ def _execute(message: bytes, function_ref: list[Any] | None) -> Outcome:
     return outcome
 
 
+_mark_children = cache(mark_children)  # a worker has nothing else to do: once is enough
 _log = WorkerLog()
 _contexts: dict[bytes, tuple[ArtifactStore, str | None, str | None]] = {}
 

@@ -1,17 +1,22 @@
 """Processes that functions start, in every way there is, and their end."""
 
+import asyncio
 import multiprocessing
 import os
+import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import sematic
 from sematic import CancellationError, SematicContext, SilentRunner
+from sematic.child_marks import marked_children
 from sematic.processes import load_psutil
 from sematic.run_context import ROOT_ID, RUN_ID, executing
 from sematic.run_processes import end_processes
@@ -107,7 +112,56 @@ def without_environment_below_one_with_it(path: Path) -> None:
     subprocess.Popen([sys.executable, "-c", code, *SLEEP], stdout=path.open("w"))
 
 
+def with_an_environment_of_its_own(path: Path) -> None:
+    path.write_text(f"{subprocess.Popen(SLEEP, env={}).pid}\n")
+
+
+def with_one_by_place(path: Path) -> None:
+    nothing = (-1, None, None, None, None, None, True, False, None)
+    path.write_text(f"{subprocess.Popen(SLEEP, *nothing, {b'A': b'b'}).pid}\n")
+
+
+def with_one_below_a_shell_that_ends(path: Path) -> None:
+    command = [*map(shlex.quote, SLEEP), "&", "echo", "$!"]
+    subprocess.run(" ".join(command), shell=True, check=True, env={}, stdout=path.open("w"))
+
+
+def by_spawn(path: Path) -> None:
+    pid = os.spawnve(os.P_NOWAIT, sys.executable, SLEEP, {})
+    while load_psutil().Process(pid).cmdline() != SLEEP:
+        time.sleep(0.01)  # it has been forked
+    path.write_text(f"{pid}\n")
+
+
+def by_posix_spawn(path: Path) -> None:
+    path.write_text(f"{os.posix_spawn(sys.executable, SLEEP, {})}\n")
+
+
+def by_asyncio(path: Path) -> None:
+    async def start() -> None:
+        process = await asyncio.create_subprocess_exec(*SLEEP, env={})
+        path.write_text(f"{process.pid}\n")
+
+    asyncio.run(start())
+
+
+def in_a_thread(path: Path) -> None:
+    thread = threading.Thread(target=with_an_environment_of_its_own, args=(path,))
+    thread.start()
+    thread.join()
+
+
+OWN_ENVIRONMENTS = [
+    with_an_environment_of_its_own,
+    with_one_by_place,
+    with_one_below_a_shell_that_ends,
+    by_spawn,
+    by_posix_spawn,
+    by_asyncio,
+    in_a_thread,
+]
 WAYS = [
+    *OWN_ENVIRONMENTS,
     child,
     in_a_session_of_its_own,
     grandchild,
@@ -125,7 +179,7 @@ needs_memfd = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="forks 
 )
 @pytest.mark.parametrize("by", ["run", "pipeline run"])
 def test_every_kind_is_ended(tmp_path, started, start: Callable[[Path], None], by) -> None:
-    with executing(MINE):
+    with marked_children(), executing(MINE):
         start(tmp_path / "pid")
         pid = read_pid(tmp_path / "pid")
     started.append(pid)
@@ -146,9 +200,43 @@ def test_others_are_left_alone(started) -> None:
     assert mine.wait(WAIT) == -15
 
 
+def test_what_others_start_with_an_environment_of_their_own_is_theirs(started) -> None:
+    """Threads of this package, while a function executes; and anybody when none does."""
+    with marked_children():
+        started.append(subprocess.Popen(SLEEP, env={}).pid)
+        with executing(MINE):
+            work = partial(by_posix_spawn_into, started)
+            thread = threading.Thread(target=work, name="sematic-engine")
+            thread.start()
+            thread.join()
+    assert end_processes(root_id="root-a") == []
+    assert [is_alive(pid) for pid in started] == [True, True]
+
+
+def by_posix_spawn_into(started: list[int]) -> None:
+    started.append(os.posix_spawn(sys.executable, SLEEP, {}))
+
+
+def test_a_child_sees_the_environment_that_it_is_given_and_the_ids() -> None:
+    command = [sys.executable, "-c", "import os; print(sorted(os.environ))"]
+    with marked_children(), executing(MINE):
+        shown = subprocess.run(
+            command, env={"A": "b", "LC_ALL": "C"}, check=True, capture_output=True, text=True
+        )
+    assert shown.stdout == "['A', 'LC_ALL', 'SEMATIC_ROOT_ID', 'SEMATIC_RUN_ID']\n"
+
+
+def test_a_wrong_environment_is_refused_as_ever() -> None:
+    with marked_children(), executing(MINE):
+        with pytest.raises(AttributeError):
+            subprocess.Popen(SLEEP, env=5)  # type: ignore[call-overload]
+        with pytest.raises(TypeError):
+            os.posix_spawn(sys.executable, SLEEP, 5)  # type: ignore[arg-type]
+
+
 def test_a_nested_pipeline_is_ended_and_its_own_processes_are_its_own(started) -> None:
     """A process that our function has started runs a function of another pipeline run."""
-    with executing(MINE):
+    with marked_children(), executing(MINE):
         outer = subprocess.Popen(SLEEP)
         with_other_mark = {**os.environ, RUN_ID: "run-b", ROOT_ID: "root-b"}
         inner = subprocess.Popen(SLEEP, env=with_other_mark)
@@ -236,6 +324,22 @@ def test_cancel_ends_what_functions_have_started(tmp_path, started) -> None:
         SilentRunner().run(pipeline())
     started += [read_pid(tmp_path / name) for name in ("first", "second")]
     assert [is_alive(pid) for pid in started] == [False, False]
+
+
+def test_a_time_limit_ends_what_a_function_has_given_an_environment(tmp_path, started) -> None:
+    @sematic.func(timeout_seconds=1)
+    def slow() -> int:
+        with_an_environment_of_its_own(tmp_path / "pid")
+        time.sleep(60)
+        return 1
+
+    before = subprocess.Popen.__init__, os.execve, os.posix_spawn, os.posix_spawnp
+    with pytest.raises(sematic.PipelineRunError):
+        SilentRunner().run(slow())
+    started.append(read_pid(tmp_path / "pid"))
+    assert not is_alive(started[0])
+    after = subprocess.Popen.__init__, os.execve, os.posix_spawn, os.posix_spawnp
+    assert after == before
 
 
 def test_a_failure_ends_what_functions_have_started(tmp_path, started) -> None:

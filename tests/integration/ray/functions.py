@@ -267,11 +267,13 @@ def where() -> list[str]:
 
 @sematic.func(standalone=True)
 def hang(how: str, started: str) -> int:
-    """Hangs in a certain way, after it has started a process and a daemon.
+    """Hangs in a certain way, after it has started a process with nothing of its own environment,
+    and a daemon.
 
     Leaves its process id in ``started``, and the ids of the others in a file beside it.
     """
-    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    environment = {"PATH": os.environ["PATH"]}
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True, env=environment)
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
