@@ -207,10 +207,11 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             with self._events.turn():  # from here on the caller's thread takes none
                 self._error = self._error or error
+            self._leftovers.here_only = self._inline.here_only = isinstance(error, FencedError)
             self._evaluator.stop()
             self._end_calls()
-            if not isinstance(error, FencedError):  # else they may be the other driver's
-                self._leftovers.end_all()
+            self._leftovers.end_all()
+            if not self._leftovers.here_only:
                 self._end_from_outside(error)
         finally:
             self._close()

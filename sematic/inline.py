@@ -47,18 +47,20 @@ class InlineExecutor:
 
     Attributes:
         left: whether that thread was told to :meth:`leave`; no call executes any more.
+        here_only: whether only children of this process may be ended with a call: another driver
+            may execute the same one.
     """
 
     def __init__(self, store: ArtifactStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._queue: queue.SimpleQueue[_Started | _Wake | None] = queue.SimpleQueue()
-        # C code may be waiting for a child process.
-        self._interruption = Interruption(lambda key: end_processes(run_ids=[key[0]]))
+        self._interruption = Interruption(self._end_processes)
         self._signals = ForeignSignals(
             self._interruption.may_raise_into, wake=lambda: self._queue.put(_Wake.UP)
         )
         self.left = False
+        self.here_only = False
 
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
         """Queue a call for the working thread."""
@@ -124,6 +126,10 @@ class InlineExecutor:
         stopping = stop_on_signals(cancel, interrupt=self.interrupt, leave=self.leave)
         with self._signals.held_back(), stopping:
             yield
+
+    def _end_processes(self, key: tuple[str, int]) -> None:
+        """C code may be waiting for one."""
+        end_processes(run_ids=[key[0]], here_only=self.here_only)
 
     def _next(self) -> "_Started | _Wake | None":
         # A signal that comes just before the wait begins, while this thread waits for the GIL, say,

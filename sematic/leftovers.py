@@ -16,11 +16,16 @@ class Leftovers:
         root_id: the pipeline run.
         report: tells the engine what has happened; from any thread.
         warn: told one sentence where processes are left; must not raise.
+
+    Attributes:
+        here_only: whether only children of this process are ended: another driver has taken the
+            pipeline run over, and starts processes by the same ids.
     """
 
     def __init__(
         self, root_id: str, report: Callable[[Event], None], *, warn: Callable[[str], None]
     ) -> None:
+        self.here_only = False
         self._warn = warn
         self._root_id = root_id
         self._report = report
@@ -71,18 +76,19 @@ class Leftovers:
             return events
 
     def _end(self, *, run_ids: Collection[str] = (), root_id: str | None = None) -> None:
-        end_or_warn(run_ids=run_ids, root_id=root_id, warn=self._warn)
+        end_or_warn(run_ids=run_ids, root_id=root_id, here_only=self.here_only, warn=self._warn)
 
 
 def end_or_warn(
     *,
     run_ids: Collection[str] = (),
     root_id: str | None = None,
+    here_only: bool = False,
     warn: Callable[[str], None],
 ) -> None:
     """:func:`sematic.run_processes.end_processes`; what goes wrong is told, and never raised."""
     try:
-        left = end_processes(run_ids=run_ids, root_id=root_id)
+        left = end_processes(run_ids=run_ids, root_id=root_id, here_only=here_only)
     except Exception as error:  # noqa: BLE001 - what has happened is reported all the same
         warn(f"Processes could not be ended: {error!r}")
         return

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +29,7 @@ def end_processes(
     *,
     run_ids: Collection[str] = (),
     root_id: str | None = None,
+    here_only: bool = False,
     grace: float = GRACE_SECONDS,
 ) -> list[int]:
     """End every process of this machine that some runs, or a whole pipeline run, have started.
@@ -42,6 +43,8 @@ def end_processes(
     Args:
         run_ids: of runs, in whatever attempt.
         root_id: of a pipeline run.
+        here_only: only children of this process, and theirs: where another driver may execute
+            the same runs on this machine. Daemons are nobody's children.
         grace: seconds between the two signals.
 
     Returns:
@@ -50,7 +53,8 @@ def end_processes(
     ids = frozenset(run_ids) | ({root_id} if root_id else frozenset())
     if not ids or not _may_have_any(ids):
         return []
-    return end_all(lambda: _started_by(ids), grace=grace)
+    find = _children_started_by(ids) if here_only else lambda: _started_by(ids)
+    return end_all(find, grace=grace)
 
 
 def end_thread_children(thread_id: int) -> list[int]:
@@ -105,6 +109,17 @@ def _started_by(ids: frozenset[str]) -> list[Any]:
     strays = [process for process, its in marks.items() if not its]
     found += _descendants({process.pid for process in found}, strays)
     return [process for process in found if not _is_shared(process)]
+
+
+def _children_started_by(ids: frozenset[str]) -> Callable[[], list[Any]]:
+    """What finds those below this process, also when their parents have ended before them."""
+    known: set[Any] = set()
+
+    def find() -> list[Any]:
+        known.update(_descendants({os.getpid()}, _started_by(ids)))
+        return list(known)
+
+    return find
 
 
 def _read_marks(process: Any) -> set[Mark]:

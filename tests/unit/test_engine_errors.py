@@ -1,10 +1,14 @@
 """What the engine does when something other than a function fails."""
 
+import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future as Promise
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -31,6 +35,7 @@ from sematic.execution import build_root_call
 from sematic.function import Function
 from sematic.future import Future
 from sematic.ports import Batch
+from sematic.processes import load_psutil
 from sematic.states import PipelineRunStatus
 from sematic.testing import ManualExecutor, MemoryStore, MemoryTracker
 from tests.builders import failed, info, succeeded
@@ -380,6 +385,37 @@ def test_who_is_fenced_by_its_lease_records_nothing_more() -> None:
         running.result(WAIT)
     assert len(bed.executor.stopped) == 2
     assert not any(isinstance(event, PipelineAborted) for event in bed.tracker.events)
+
+
+def test_who_is_fenced_ends_what_its_functions_have_started_and_nothing_else() -> None:
+    """The other driver may execute the same runs on this machine, in a process that is no child."""
+    sleep = ["sleep", "60"]
+    ready = threading.Event()
+    started: list[int] = []
+
+    @sematic.func
+    def slow() -> int:
+        started.append(subprocess.Popen(sleep).pid)
+        started.append(subprocess.Popen(sleep, env={"PATH": os.environ["PATH"]}).pid)
+        started.append(int(subprocess.check_output(["sh", "-c", "sleep 60 >&2 & echo $!"])))
+        ready.set()
+        while True:
+            time.sleep(0.01)
+
+    lease = FakeLease(seconds=0.3)
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+    running = bed.start(slow())
+    ready.wait(WAIT)
+    lease.error = FencedError("taken over")
+    try:
+        with pytest.raises(FencedError, match="taken over"):
+            running.result(WAIT)
+        states = [load_psutil().Process(pid).status() for pid in started]  # none was waited for
+        assert states == ["zombie", "zombie", "sleeping"]
+    finally:
+        for pid in started:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
