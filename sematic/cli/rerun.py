@@ -101,9 +101,9 @@ def _execute(row: "PipelineRunRow", found: "Rerun", store: Any, url: str) -> Non
 
 
 def _print_plan(queries: "Queries", row: "PipelineRunRow", found: "Rerun", store: Any) -> None:
-    from sematic.execution import build_root_call
+    from sematic.runners.recorded_roots import build_call
 
-    root = build_root_call(found.build_root_future(store), store)
+    root = build_call(found.build_root_future(store), store)
     screen, runs = find_screen(), queries.runs(row.root_id)
     view = _View(row, found, found.plan(root, store), runs=runs, screen=screen)
     tree = RunTree(runs, label=lambda run: view.plan.decisions[run.id].fate.value)

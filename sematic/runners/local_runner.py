@@ -12,7 +12,6 @@ from sematic.caching import CacheNamespace, determine_cache_namespace
 from sematic.engine import Engine
 from sematic.errors import InvalidOptionError, RecordError, SematicError
 from sematic.events import OnFailure
-from sematic.execution import build_root_call
 from sematic.future import AbstractFuture, Future
 from sematic.ids import check_id
 from sematic.log_files import has_log, log_path
@@ -23,6 +22,7 @@ from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
 from sematic.ray_backend.tracker_actor import move_to_actor
 from sematic.runners.progress import progress_display
+from sematic.runners.recorded_roots import build_call
 from sematic.runners.resuming import Resumption, find_resumption
 from sematic.runners.runner import Runner, run_future, steady_clock, system_clock
 from sematic.runners.telling import build_teller
@@ -127,9 +127,9 @@ class LocalRunner(Runner):
             clock=clock,
             heartbeat_at=resumption.heartbeat_at if resumption else None,
         )
-        call = build_root_call(root, store)
+        call = build_call(root, store)
         if resumption is not None:
-            resumption.check_root(call)
+            resumption.check_root(call, store)
         rerun = self._rerun(settings.database_url)
         seeds = rerun.plan(call, store).seeds if rerun else ()
         namespace = determine_cache_namespace(self._cache_namespace, root, warn=tell)

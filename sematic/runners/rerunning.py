@@ -12,6 +12,7 @@ from sematic.future import Future
 from sematic.ports import ArtifactStore
 from sematic.recorded_functions import RecordedFunction
 from sematic.rerun import RecordedRun, RerunPlan, plan_rerun
+from sematic.runners.recorded_roots import RecordedRoot, take_recorded
 from sematic.shipping import locate_function
 from sematic.tracking.queries import open_queries
 from sematic.tracking.recorded_graph import read_recorded_runs
@@ -40,7 +41,10 @@ class Rerun:
         Raises:
             InvalidOptionError: it cannot start from this run; the text says why.
             ImportError: a function that is to execute is not where it was.
+            ArtifactError: an argument cannot be read.
         """
+        if self.run_id != self.recorded[0].call.run_id:  # else its arguments may be any
+            root = take_recorded(root, self.recorded[0].call.inputs, store)
         binder = _Binder(self.recorded, store)
         new_id = lambda: uuid.uuid4().hex  # noqa: E731
         return plan_rerun(self.recorded, self.run_id, root=root, new_id=new_id, bind=binder.bind)
@@ -69,7 +73,9 @@ class Rerun:
                 f"{function.path} does not take its recorded arguments any more: {error} Run it "
                 "with new ones."
             ) from error
-        return Future(function, future.kwargs, options=root.call.options)
+        types = function.input_descriptors
+        same = {name: ref for name, ref in root.inputs.items() if ref.type == types.get(name)}
+        return RecordedRoot(function, future.kwargs, artifacts=same, options=root.call.options)
 
 
 def find_rerun(url: str, run_id: str) -> Rerun:

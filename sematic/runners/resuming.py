@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sematic.calls import Call
+from sematic.calls import ArtifactRef, Call
 from sematic.errors import InvalidOptionError, NotFoundError
 from sematic.events import DriverChanged, Event
 from sematic.function import Function
@@ -15,13 +15,14 @@ from sematic.future import Future
 from sematic.ports import ArtifactStore
 from sematic.processes import working_directory
 from sematic.ray_backend.taking_over import end_in_ray
+from sematic.runners.recorded_roots import RecordedRoot, take_recorded
 from sematic.runners.telling import build_teller
 from sematic.shipping import locate_function
 from sematic.states import RunState
 from sematic.tracking.abandoned import end_abandoned
 from sematic.tracking.history import read_history, read_recorded_functions
 from sematic.tracking.liveness import sign_to_compare
-from sematic.tracking.queries import open_queries
+from sematic.tracking.queries import Queries, open_queries
 from sematic.tracking.rows import function_id, original_text
 from sematic.tracking.views import PipelineRunRow
 
@@ -103,11 +104,16 @@ class Resumption:
                     changed.add(path)
         return tuple(sorted(changed))
 
-    def check_root(self, root: Call) -> None:
+    def check_root(self, root: Call, store: ArtifactStore) -> None:
         """Refuse to go on with another function, or with other arguments.
+
+        Args:
+            root: the call that is given.
+            store: where its arguments and the recorded ones are.
 
         Raises:
             InvalidOptionError: ``root`` is not the call that the pipeline run began with.
+            ArtifactError: an argument cannot be read.
         """
         queries = open_queries(self.url)
         path = original_text(queries.run(self.root_id).function_path)
@@ -117,11 +123,12 @@ class Resumption:
                 f"of {root.function.path}. Give it the same function, under its name of then, "
                 "with the same arguments."
             )
-        for argument in queries.inputs(self.root_id):
-            given, recorded = root.inputs.get(argument.name), argument.artifact
-            if recorded is None or getattr(given, "id", None) != recorded.id:
+        recorded = _read_arguments(queries, self.root_id)
+        root = take_recorded(root, recorded, store)
+        for name, artifact in recorded.items():
+            if root.inputs.get(name) != artifact:
                 raise InvalidOptionError(
-                    f"Argument {argument.name!r} of {path} differs from the recorded one. A "
+                    f"Argument {name!r} of {path} differs from the recorded one. A "
                     "pipeline run is resumed with the arguments that it began with; run a new one "
                     "for others."
                 )
@@ -205,12 +212,15 @@ def build_root_future(resumption: Resumption, store: ArtifactStore) -> Future:
                 f"Cannot resume pipeline run {resumption.root_id}: {function.path} does not take "
                 f"the argument {argument.name!r} any more, with which it was called."
             )
-    arguments = {
-        argument.name: store.get(argument.artifact)
-        for argument in queries.inputs(resumption.root_id)
-        if argument.artifact is not None
-    }
-    return Future(function, arguments, options=function.options)
+    artifacts = _read_arguments(queries, resumption.root_id)
+    arguments = {name: store.get(artifact) for name, artifact in artifacts.items()}
+    return RecordedRoot(function, arguments, artifacts=artifacts, options=function.options)
+
+
+def _read_arguments(queries: Queries, root_id: str) -> dict[str, ArtifactRef]:
+    """The artifacts of the arguments of a root, by their names: it has no others."""
+    inputs = queries.inputs(root_id)
+    return {found.name: found.artifact for found in inputs if found.artifact is not None}
 
 
 @contextmanager

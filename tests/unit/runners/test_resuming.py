@@ -6,20 +6,27 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sematic
+from sematic.artifacts.store import FileSystemStore
+from sematic.calls import Call, OutputOf
 from sematic.errors import InvalidOptionError
 from sematic.events import PipelineStarted
+from sematic.execution import build_root_call
 from sematic.recorded_functions import RecordedFunction
+from sematic.rerun import RecordedRun
+from sematic.runners.recorded_roots import build_call
+from sematic.runners.rerunning import Rerun
 from sematic.runners.resuming import (
     Resumption,
     build_root_future,
     find_resumption,
     original_surroundings,
 )
-from sematic.states import PipelineRunStatus
+from sematic.states import PipelineRunStatus, RunState
 from sematic.testing import MemoryStore
 from sematic.tracking.queries import open_queries
 from sematic.tracking.sql_tracker import SqlTracker
@@ -100,9 +107,9 @@ def test_the_root_function_may_be_one_of_a_script_whose_name_is_no_text(tmp_path
     pipeline.record(PipelineStarted(1.0, root))
     pipeline.close()
     resumption = Resumption(url, ROOT, 1, {}, 1.0)
-    resumption.check_root(root)
+    resumption.check_root(root, MemoryStore())
     with pytest.raises(InvalidOptionError, match="one of script"):
-        resumption.check_root(call(ROOT))
+        resumption.check_root(call(ROOT), MemoryStore())
     with pytest.raises(ImportError, match="Unable to find function script\udcff"):
         resumption.find_function(root.function.path)
 
@@ -114,6 +121,97 @@ def test_a_root_function_that_has_lost_an_argument(tmp_path: Path) -> None:
     pipeline.close()
     with pytest.raises(InvalidOptionError, match=r"integer does not take the argument 'n' any"):
         build_root_future(Resumption(url, ROOT, 1, {}, 1.0), MemoryStore())
+
+
+class Texts:
+    def __init__(self, first: str, second: str) -> None:
+        self.first, self.second = first, second
+
+
+class Words:
+    """Its pickle is never the same twice, as that of a set of texts is in no two processes."""
+
+    made = 0
+
+    def __init__(self, *words: str) -> None:
+        self.words = set(words)
+
+    def __getstate__(self) -> dict[str, object]:
+        Words.made += 1
+        return {"words": self.words, "number": Words.made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.words = state["words"]
+
+
+@sematic.func
+def count(words: Words) -> int:
+    return len(words.words)
+
+
+def _record_count(url: str, store: FileSystemStore, words: Words) -> Call:
+    root = replace(build_root_call(count(words), store), run_id=ROOT, root_id=ROOT)
+    pipeline = RecordedPipeline(url)
+    pipeline.record(PipelineStarted(1.0, root))
+    pipeline.close()
+    return root
+
+
+def test_arguments_are_compared_by_their_values_where_they_have_other_ids(tmp_path: Path) -> None:
+    @sematic.func
+    def joined(texts: Texts) -> str:
+        return texts.first + texts.second
+
+    def build(second: str) -> Call:
+        return build_root_call(joined(Texts("text", second)), store)
+
+    url, store = f"sqlite:///{tmp_path}/record.db", FileSystemStore(tmp_path / "artifacts")
+    pipeline = RecordedPipeline(url)
+    recorded = replace(build("text"), run_id=ROOT, root_id=ROOT)
+    pipeline.record(PipelineStarted(1.0, recorded))
+    pipeline.close()
+    resumption = Resumption(url, ROOT, 1, {}, 1.0)
+    given = build("".join(["te", "xt"]))  # is another object, so the pickle is another one
+    assert given.inputs != recorded.inputs
+    resumption.check_root(given, store)
+    with pytest.raises(InvalidOptionError, match=r"'texts' of .* differs from the recorded one"):
+        resumption.check_root(build("other"), store)
+
+
+def test_what_is_read_from_the_record_is_not_compared_with_it(tmp_path: Path) -> None:
+    url, store = f"sqlite:///{tmp_path}/record.db", FileSystemStore(tmp_path / "artifacts")
+    recorded = _record_count(url, store, Words("a", "b"))
+    resumption = Resumption(url, ROOT, 1, {}, 1.0)
+    root = build_root_future(resumption, store)
+    assert build_root_call(root, store).inputs != recorded.inputs
+    assert build_call(root, store).inputs == recorded.inputs
+    resumption.check_root(build_call(root, store), store)
+
+
+def test_a_rerun_takes_recorded_arguments_as_they_are(tmp_path: Path) -> None:
+    @sematic.func
+    def pipeline(texts: Texts, words: Words) -> int:
+        return count(words)
+
+    store = FileSystemStore(tmp_path / "artifacts")
+    old = build_root_call(pipeline(Texts("text", "text"), Words("a")), store)
+    nested = replace(build_root_call(count(Words("a")), store), run_id="nested", parent_id=ROOT)
+    made = {"expansion": OutputOf("nested"), "original_run_id": None}
+    runs = tuple(
+        RecordedRun(run, RunState.RESOLVED, run.inputs, store.put(1, int), **made)
+        for run in (replace(old, run_id=ROOT), nested)
+    )
+    rerun = Rerun("nested", runs)
+    root = build_call(rerun.build_root_future(store), store)
+    assert root.inputs == old.inputs
+    assert rerun.plan(root, store).seeds
+    same = store.put(Texts("text", "".join(["te", "xt"])), Texts)
+    similar = replace(old, inputs={**old.inputs, "texts": same})
+    assert similar.inputs != old.inputs
+    assert rerun.plan(similar, store).seeds
+    other = replace(old, inputs={**old.inputs, "texts": store.put(Texts("a", "b"), Texts)})
+    with pytest.raises(InvalidOptionError, match=r"'texts' of .* differs from the recorded one"):
+        rerun.plan(other, store)
 
 
 def test_functions_that_are_gone_count_as_unchanged(tmp_path: Path) -> None:
