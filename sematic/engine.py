@@ -168,7 +168,7 @@ class Engine:
             event = first()
         except BaseException:
             if self._heartbeat is not None:
-                self._heartbeat.close()
+                self._heartbeat.give_up()
             self._tracker.close()
             raise
         root_id, on_error = info.root_id, self._events.put

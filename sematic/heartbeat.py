@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sematic.errors import FencedError, RecordError
@@ -98,6 +99,14 @@ class Heartbeat:
         """End the thread, and let go of the lease."""
         self._closed.set()
         self._thread.join()
+        self._lease.close()
+
+    def give_up(self) -> None:
+        """End the thread and the lease: nobody drives from here. Others need not wait for that."""
+        self._closed.set()
+        self._thread.join()
+        with suppress(RecordError):  # then it runs out, or is somebody else's
+            self._lease.end()
         self._lease.close()
 
     def is_fresh(self) -> bool:

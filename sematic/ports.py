@@ -186,5 +186,12 @@ class Lease(Protocol):
             RecordError: the record cannot be read now.
         """
 
+    def end(self) -> None:
+        """Let others take over at once. It is not to be renewed any more.
+
+        Raises:
+            RecordError: the record cannot be written now.
+        """
+
     def close(self) -> None:
         """Let go of connections; the right ends with the process."""

@@ -11,6 +11,7 @@ class FakeLease:
         self.error: RecordError | None = None
         self.wish: str | None = None
         self.renewed = 0
+        self.ended = False
 
     def renew(self) -> None:
         if self.error is not None:
@@ -19,6 +20,11 @@ class FakeLease:
 
     def read_wish(self) -> str | None:
         return self.wish
+
+    def end(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self.ended = True
 
     def close(self) -> None:
         pass

@@ -52,6 +52,10 @@ class SqlLease:
         row = self._execute(self._statements.read_wish, (self._root_id,)).fetchone()
         return None if row is None else row[0]
 
+    def end(self) -> None:
+        """Let others take over at once; see :meth:`sematic.ports.Lease.end`."""
+        self._execute(self._statements.end_lease, (self._root_id, self._epoch))
+
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:

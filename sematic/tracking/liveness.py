@@ -22,7 +22,7 @@ def why_lost(
     Args:
         driver: what is recorded of the process that drives it.
         heartbeat_at: its last sign of life; ``None`` in records of older versions.
-        lease_seconds: how long that counts.
+        lease_seconds: how long that counts; 0 where the driver has ended its lease itself.
         now: by the clock that ``heartbeat_at`` is of, the database's.
 
     Returns:
@@ -32,6 +32,9 @@ def why_lost(
     alive = is_alive(process)
     if alive is False:
         return f"process {driver.get('pid')}, which drove it, is gone"
+    if lease_seconds == 0:
+        place = f"process {driver.get('pid')} on {driver.get('host')}"
+        return f"{place}, which was to drive it, has given that up"
     if heartbeat_at is None or lease_seconds is None or heartbeat_at + lease_seconds >= now:
         return None
     if alive and not has_let_go(process):

@@ -56,6 +56,7 @@ class Statements:
         take_over: driver, lease_seconds, root_id, epoch, heartbeat_at or None: the next epoch of a
             pipeline run that has not ended, and that nobody has shown a sign of life of since.
         renew: lease_seconds, at, root_id, epoch.
+        end_lease: root_id, epoch; what is left of it are no seconds.
         request_cancel: reason, root_id; the first wish stays.
         read_wish: root_id; selects the reason, if there is a wish.
         advance: end, at, root_id, epoch, first_seq.
@@ -76,6 +77,7 @@ class Statements:
     begin: str
     take_over: str
     renew: str
+    end_lease: str
     request_cancel: str
     read_wish: str
     advance: str
@@ -129,6 +131,7 @@ def build_statements(*, sqlite: bool) -> Statements:
             "updated_at = CASE WHEN next_seq > 0 THEN ? ELSE updated_at END "
             "WHERE root_id = ? AND epoch = ?"
         ),
+        "end_lease": "UPDATE pipeline_runs SET lease_seconds = 0 WHERE root_id = ? AND epoch = ?",
         "request_cancel": (
             f"UPDATE pipeline_runs SET cancel_requested_at = {now}, cancel_reason = ? "
             "WHERE root_id = ? AND cancel_requested_at IS NULL"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from sematic.events import TimePassed
 from sematic.ports import Batch
 from sematic.tracking.connections import connect
 from sematic.tracking.lease import SqlLease
+from sematic.tracking.queries import open_queries
 from sematic.tracking.sql_tracker import SqlTracker
 from tests.builders import ROOT, info
 from tests.postgres import PostgresServer
@@ -100,6 +102,17 @@ def test_who_was_taken_over_is_fenced(record: Record) -> None:
     assert record.row()[2] == 3.0
     lease.close()
     other.close()
+
+
+def test_who_ends_it_is_taken_over_at_once(record: Record) -> None:
+    record.lease.end()
+    assert open_queries(record.url).pipeline_run(ROOT).lost_because == (
+        f"process {os.getpid()} on {socket.gethostname()}, which was to drive it, has given that up"
+    )
+    assert take_over(record, seen=record.row()[1]) == record.epoch + 1
+    assert open_queries(record.url).pipeline_run(ROOT).lost_because is None
+    record.lease.end()  # that of somebody else lasts
+    assert record.row()[2] == 3.0
 
 
 def take_over(record: Record, *, seen: float | None) -> int:

@@ -551,6 +551,23 @@ def test_who_was_not_fast_enough_to_take_over_ends_nothing() -> None:
     assert lost.steps == []
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_who_cannot_go_on_ends_the_lease_though_the_process_lives(away: bool) -> None:
+    """In a notebook, say, where a function is missing. And what is told is why it cannot."""
+    lease = FakeLease()
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+    lost = Lost(bed, apart(1))
+
+    def find_function(path: str) -> Function[..., Any]:
+        lease.error = RecordError("locked") if away else None
+        raise ImportError(path)
+
+    lost.find_function = find_function  # type: ignore[method-assign]
+    with pytest.raises(ImportError):
+        lost.resume().result(WAIT)
+    assert lease.ended is not away
+
+
 def test_the_lease_is_renewed_while_the_record_is_read() -> None:
     lease = FakeLease(seconds=0.3)
     bed = Bed(open_lease=lambda root_id, epoch: lease)
