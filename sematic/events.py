@@ -203,7 +203,9 @@ class RunMoved:
         inputs: artifacts of all inputs, from SCHEDULED on.
         output: artifact of the output, with RESOLVED.
         nested_run_id: the run whose output becomes this one's, with RAN.
-        started_at, ended_at: when the function itself executed.
+        started_at, ended_at: when the function itself executed. Where nobody knows when it began,
+            with RETRYING, ``ended_at`` may be the last sign of life of who executed it.
+        scheduled_at: when the attempt that has ended was handed to an executor, with RETRYING.
         error: why, with RETRYING, FAILED and NESTED_FAILED.
         reason: one sentence for people.
         cache_key: under which the output is looked up and shared.
@@ -219,6 +221,7 @@ class RunMoved:
     nested_run_id: str | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    scheduled_at: float | None = None
     error: ErrorRecord | None = None
     reason: str | None = None
     cache_key: str | None = None

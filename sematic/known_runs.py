@@ -12,8 +12,8 @@ from sematic.ready_calls import ReadyCalls
 from sematic.states import RunState, check_transition
 from sematic.time_limits import TimeLimits
 
-Times: TypeAlias = tuple[float, float]
-"""When a function began and ended to execute."""
+Times: TypeAlias = tuple[float | None, float]
+"""When a function began, as far as that is known, and ended to execute."""
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class KnownRun:
 
     Attributes:
         attempt: how often it was started.
+        scheduled_at: when that was last.
         failures: how many attempts failed; one whose driver was lost is not among them.
         inputs: the artifacts of its arguments while it waits or executes.
         output: the artifact of its output once it is RESOLVED.
@@ -37,6 +38,7 @@ class KnownRun:
     call: Call
     state: RunState | None = None
     attempt: int = 0
+    scheduled_at: float | None = None
     failures: int = 0
     inputs: Mapping[str, ArtifactRef] | None = None
     output: ArtifactRef | None = None
@@ -125,6 +127,8 @@ class KnownRuns(dict[str, KnownRun]):
         """
         check_transition(run.call.run_id, run.state, state)
         run.state = state
+        if state is RunState.SCHEDULED:
+            run.scheduled_at = at
         limit = run.call.options.limit_seconds
         if limit is not None:
             failed = "error" in details
@@ -140,6 +144,7 @@ class KnownRuns(dict[str, KnownRun]):
                 original_run_id=run.original_run_id,
                 started_at=started_at,
                 ended_at=ended_at,
+                scheduled_at=run.scheduled_at if state is RunState.RETRYING else None,
                 **details,
             )
         )

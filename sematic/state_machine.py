@@ -194,7 +194,7 @@ class PipelineState:
         self._ending.strike(alive_until, at)  # what the driver before did not come to do
         self._runs.limits.postpone(at - alive_until)
         self._calls.postpone(min(0.0, at - alive_until))  # pauses go on without a driver
-        again = [run for run in lost if self._lost_with_driver(run, at)]  # some pause from now on
+        again = [r for r in lost if self._lost_with_driver(r, event)]  # some pause from now on
         if self._ending.verdict is not None:
             return
         for run in reversed(again):
@@ -202,16 +202,17 @@ class PipelineState:
         self._start_ready(at)
         self._questions.ask_again()
 
-    def _lost_with_driver(self, run: KnownRun, at: float) -> bool:
+    def _lost_with_driver(self, run: KnownRun, event: DriverChanged) -> bool:
         """End an active attempt whose driver is gone. Returns whether it is to be made up for."""
         self._calls.end(run.call.run_id)
+        times = (None, event.alive_until)
         doom = self._ending.attempt_over(run.call.run_id)
         if doom is not None:
-            self._attempt_failed(run, Failed(doom), at)
+            self._attempt_failed(run, Failed(doom), event.at, times=times)
         elif self._ending.verdict is not None:
-            self._ending.cancel_run(run, at)
+            self._ending.cancel_run(run, event.at)
         else:
-            self._runs.move(run, RunState.RETRYING, at, reason=DRIVER_CHANGED)
+            self._runs.move(run, RunState.RETRYING, event.at, times=times, reason=DRIVER_CHANGED)
             return True
         return False
 

@@ -286,7 +286,8 @@ def _attempts(attempts: Sequence["AttemptRow"], screen: Screen) -> list[str]:
     """The attempts before the last one, and what became of them."""
     lines = []
     for attempt in attempts:
-        took = format_duration(attempt.ended_at - (attempt.started_at or attempt.ended_at))
+        seconds, certain = attempt.took or (0.0, True)
+        took = ("" if certain else "< ") + format_duration(seconds) if attempt.took else "?"
         why = attempt.reason or ""
         if attempt.error is not None:
             error = attempt.error

@@ -95,9 +95,10 @@ def _explain_attempts(case: Case) -> Iterator[Fact]:
 
 
 def _took(attempt: "AttemptRow") -> str:
-    if attempt.started_at is None:
+    if attempt.took is None:
         return ""
-    return f"took {format_duration(attempt.ended_at - attempt.started_at)} and "
+    seconds, certain = attempt.took
+    return f"took {'' if certain else 'at most '}{format_duration(seconds)} and "
 
 
 def _explain_failure(case: Case) -> Iterator[Fact]:

@@ -20,7 +20,7 @@ from sematic.errors import RecordError
 from sematic.tracking.faults import explain_postgres, explain_sqlite
 from sematic.tracking.forks import keep_from_children, no_fork
 
-HEAD = "0004"
+HEAD = "0005"
 """The migration that makes the tables that this version uses; a test compares the two."""
 
 BUSY_SECONDS = 30.0

@@ -192,12 +192,12 @@ class Queries:
     def attempts(self, run_id: str) -> tuple[AttemptRow, ...]:
         """The attempts of a run that were followed by another one, in order."""
         query = (
-            "SELECT attempt, started_at, ended_at, error, reason FROM attempts "
+            "SELECT attempt, scheduled_at, started_at, ended_at, error, reason FROM attempts "
             "WHERE run_id = ? ORDER BY attempt"
         )
         return tuple(
-            AttemptRow(attempt, started_at, ended_at, _error(error), reason)
-            for attempt, started_at, ended_at, error, reason in self._all(query, [run_id])
+            AttemptRow(number, handed, began, ended, _error(error), reason)
+            for number, handed, began, ended, error, reason in self._all(query, [run_id])
         )
 
     def runs_like(self, prefix: str, *, limit: int) -> tuple[RunRow, ...]:

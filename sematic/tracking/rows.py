@@ -266,7 +266,7 @@ def _attempt(change: RunMoved) -> Row:
     """An attempt that another one follows."""
     error = _encode(error_to_json(change.error)) if change.error else None
     ended_at = change.at if change.ended_at is None else change.ended_at
-    times = (change.started_at, ended_at)
+    times = (change.scheduled_at, change.started_at, ended_at)
     return (change.run_id, change.attempt, *times, error, storable_text(change.reason))
 
 

@@ -28,7 +28,9 @@ RUN_COLUMNS = (
     *("id", "root_id", "parent_id", "ordinal", "name", "function_path", "function_id"),
     *("standalone", "options", "created_at", *RUN_DETAILS),
 )
-ATTEMPT_COLUMNS = ("run_id", "attempt", "started_at", "ended_at", "error", "reason")
+ATTEMPT_COLUMNS = (
+    *("run_id", "attempt", "scheduled_at", "started_at", "ended_at", "error", "reason"),
+)
 INPUT_COLUMNS = ("run_id", "name", "position", "sources", "artifact_id")
 CONSTANT_COLUMNS = ("root_id", "artifact_id")
 FUNCTION_COLUMNS = ("id", "path", "source", "docstring")

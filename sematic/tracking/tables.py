@@ -108,6 +108,7 @@ attempts = Table(
     Column("ended_at", Double, nullable=False),
     Column("error", Text),
     Column("reason", Text),
+    Column("scheduled_at", Double),
     PrimaryKeyConstraint("run_id", "attempt"),
 )
 

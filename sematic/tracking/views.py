@@ -115,16 +115,28 @@ class AttemptRow:
     """An attempt that was followed by another one.
 
     Attributes:
-        started_at: when the function began to execute, if that is known.
+        scheduled_at: when it was handed to an executor; ``None`` in records of older versions.
+        started_at: when the function began to execute; ``None`` where only its worker knew that,
+            which was killed, or a driver that was lost.
+        ended_at: when it ended; with a driver that was lost, the last sign of life of that.
         error: in what it ended; ``None`` where its driver was lost.
         reason: one sentence for people, where there is no error.
     """
 
     attempt: int
+    scheduled_at: float | None
     started_at: float | None
     ended_at: float
     error: ErrorRecord | None
     reason: str | None
+
+    @property
+    def took(self) -> tuple[float, bool] | None:
+        """For how many seconds it executed, and whether that is certain or the most it can be."""
+        since = self.scheduled_at if self.started_at is None else self.started_at
+        if since is None:
+            return None
+        return max(0.0, self.ended_at - since), self.started_at is not None
 
 
 @dataclass(frozen=True, slots=True)

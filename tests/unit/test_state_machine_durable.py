@@ -55,6 +55,7 @@ def test_what_was_executing_is_executed_again(pipeline: Pipeline) -> None:
     first = pipeline.instructions[0]
     assert isinstance(first, RunMoved)
     assert (first.reason, first.error) == (DRIVER_CHANGED, None)
+    assert (first.scheduled_at, first.started_at) == (101.0, None)
     assert pipeline.states("a", "d") == [RESOLVED, CREATED]
 
 
@@ -199,6 +200,19 @@ def test_what_is_left_of_a_limit_is_left_by_whatever_clock(pipeline: Pipeline, a
     pipeline.start(call(ROOT, timeout=60.0))
     assert pipeline.send(DriverChanged(at, alive_until=110.0))[-1] == "start root #2"
     assert pipeline.state.next_due == at + 50.0
+
+
+@pytest.mark.parametrize("limit", [None, 5.0])
+def test_an_attempt_has_ended_when_its_driver_was_last_heard_of(
+    pipeline: Pipeline, limit: float | None
+) -> None:
+    """Whoever goes on may do so a day later, and by another clock."""
+    pipeline.start(call(ROOT, timeout=limit, retry=AFTER_TIMEOUT))
+    pipeline.send(DriverChanged(100_000.0, alive_until=110.0))
+    again = pipeline.instructions[0]
+    assert isinstance(again, RunMoved)
+    assert again.state is RunState.RETRYING
+    assert (again.scheduled_at, again.started_at, again.ended_at) == (100.0, None, 110.0)
 
 
 def test_a_limit_that_was_reached_counts_though_the_clock_is_behind_now(

@@ -1,5 +1,6 @@
 """``sematic why``: the cache, retries, ends, and what is waited for."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +14,8 @@ import sematic
 from sematic.calls import OutputOf
 from sematic.client import cancel_run, open_record
 from sematic.events import OutputLookedUp, PipelineStarted
-from tests.builders import ROOT, artifact, call, expanded, failed, list_of, succeeded
+from sematic.tracking.queries import open_queries
+from tests.builders import ROOT, artifact, call, expanded, failed, list_of, lost, succeeded
 from tests.driver import Driver
 from tests.recorded import RecordedPipeline, execute
 from tests.terminal import Terminal
@@ -325,6 +327,23 @@ class TestWaiting:
         facts = self.facts(sematic_cli, "a1")
         assert "waits for the pause before its next attempt: 9 min 5" in facts
         assert "attempt 1 took 1.0 s and ended in ValueError: broken" in facts
+
+    def test_for_another_attempt_than_one_that_was_lost(
+        self, sematic_cli: Cli, pipeline: RecordedPipeline
+    ) -> None:
+        """When it began in its worker, only that knew."""
+        retry = sematic.RetrySettings((Exception,), retries=2)
+        calls = [call("a1", standalone=True, retry=retry)]
+        pipeline.record(PipelineStarted(1.0, call(ROOT)))
+        pipeline.record(expanded(ROOT, calls, OutputOf("a1"), at=2.0), lost("a1", at=4.0))
+        (attempt,) = open_queries(pipeline.url).attempts("a1")
+        assert (attempt.scheduled_at, attempt.started_at, attempt.ended_at) == (2.0, None, 4.0)
+        assert "attempt 1 took at most 2.0 s and ended in" in self.facts(sematic_cli, "a1")
+        shown = sematic_cli("show", "a1").stdout
+        assert re.search(r"\n  1  \S+ \S+ +< 2\.0 s  ", shown), shown
+        execute(pipeline.url, "UPDATE attempts SET scheduled_at = NULL")  # by an older version
+        assert "attempt 1 ended in" in self.facts(sematic_cli, "a1")
+        assert re.search(r"\n  1  \S+ \S+ +\?  ", sematic_cli("show", "a1").stdout)
 
     def test_for_the_same_call(self, sematic_cli: Cli, pipeline: RecordedPipeline) -> None:
         inputs = {"x": artifact(1)}
