@@ -3,7 +3,8 @@
 A script without ``if __name__ == "__main__"`` starts a pipeline where it is imported, too: in a
 worker, and where a command like ``sematic resume`` looks for its functions. There its import ends
 where it would do so; what it has defined by then is what that pipeline is made of. The same holds
-for what such a module imports.
+for what such a module imports. A thread that it starts ends where that would do so, and the import
+goes on: up to where the module fails for want of what the thread was to bring.
 
 The module stays in ``sys.modules`` as it is then: what it defines must be found there, by pickle
 for one. Whoever misses something in it is told why.
@@ -12,8 +13,10 @@ for one. Whoever misses something in it is told why.
 import dis
 import importlib
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import Any
@@ -24,7 +27,14 @@ class PipelineNotStarted(BaseException):
     """Ends the import of a module that would start a pipeline. No ``except Exception`` stops it."""
 
 
-_importing: ContextVar[bool] = ContextVar("sematic_importing", default=False)
+class _Import:
+    """A module, and what that imports, being imported for what is in it."""
+
+    def __init__(self) -> None:
+        self.has_ended_thread = False
+
+
+_importing: ContextVar[_Import | None] = ContextVar("sematic_importing", default=None)
 
 
 def import_code(name: str) -> ModuleType:
@@ -38,7 +48,8 @@ def import_code(name: str) -> ModuleType:
         return known
     if sys.meta_path[:1] != [_finder]:  # never taken out: others may be going through the list
         sys.meta_path.insert(0, _finder)
-    token = _importing.set(True)
+    _watch_threads()
+    token = _importing.set(_importing.get() or _Import())
     try:  # by importlib, whose lock lets other threads wait until the module is complete
         return importlib.import_module(name)
     finally:
@@ -51,7 +62,7 @@ def refuse_while_importing() -> None:
     Raises:
         PipelineNotStarted: a module is only being imported for what is in it.
     """
-    if _importing.get():
+    if _importing.get() is not None:
         raise PipelineNotStarted
 
 
@@ -84,7 +95,7 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """As importlib wants it."""
-        if not _importing.get():
+        if _importing.get() is None:
             return None
         for finder in sys.meta_path[:]:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -114,12 +125,45 @@ class _Loader:
         try:
             self._loader.exec_module(module)
         except PipelineNotStarted as end:
-            _cut_off[module] = self._spec, _line_of(module, end.__traceback__)
-            if type(module) is ModuleType:
-                module.__class__ = _CutOff
+            self._cut_off(module, end)
+        except Exception as error:
+            current = _importing.get()
+            if current is None or not current.has_ended_thread:
+                raise
+            self._cut_off(module, error)
+
+    def _cut_off(self, module: ModuleType, end: BaseException) -> None:
+        _cut_off[module] = self._spec, _line_of(module, end.__traceback__)
+        if type(module) is ModuleType:
+            module.__class__ = _CutOff
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
+
+
+def _watch_threads() -> None:
+    """Let threads that a module starts where it is imported know what it is imported for."""
+    if not _original:  # once, and for good: others may wrap it too
+        _original.setdefault("start", threading.Thread.start)  # of two threads, by one
+        threading.Thread.start = _start  # type: ignore[method-assign, assignment]
+
+
+_original: dict[str, Callable[[threading.Thread], None]] = {}
+
+
+def _start(thread: threading.Thread) -> None:
+    current = _importing.get()  # threads begin with a context of their own
+    if current is not None:
+        thread.run = partial(_run_thread, thread.run, current)  # type: ignore[method-assign]
+    _original["start"](thread)
+
+
+def _run_thread(run: Callable[[], None], current: _Import) -> None:
+    _importing.set(current)
+    try:
+        run()
+    except PipelineNotStarted:
+        current.has_ended_thread = True
 
 
 def _line_of(module: ModuleType, traceback: TracebackType | None) -> int:

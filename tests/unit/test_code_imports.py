@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 import pytest
 
-from sematic.code_imports import import_code
+from sematic.code_imports import import_code, refuse_while_importing
 from sematic.shipping import locate_function
 
 
@@ -71,6 +71,77 @@ def test_what_cannot_be_imported_is_an_error_as_ever(place: Path) -> None:
         import_code("no_such_module")
     with pytest.raises(ModuleNotFoundError):
         import_code("no_such_package.module")
+
+
+STARTS_A_THREAD = """
+import sematic, threading
+
+class Failing: pass
+
+ran, found = [], {{}}
+
+@sematic.func
+def f() -> int:
+    ran.append(1)
+    return 1
+
+def main():
+    import beside_one
+    found["value"] = sematic.SilentRunner().run(f())
+
+thread = threading.Thread(target=main)
+thread.start()
+{then}
+@sematic.func
+def g() -> int:
+    return 2
+"""
+
+
+@pytest.mark.parametrize("then", ["thread.join()", "", "thread.join(); print(found['value'])"])
+def test_a_pipeline_that_a_thread_of_it_would_start_is_not_started(
+    place: Path, then: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "starts_thread.py").write_text(STARTS_A_THREAD.format(then=then))
+    (place / "beside_one.py").write_text("")
+    module = import_code("starts_thread")
+    module.thread.join()
+    assert module.ran == []
+    assert module.f.func() == 1
+    assert capfd.readouterr().err == ""
+    if "found" not in then:
+        assert module.g.func() == 2
+        return
+    with pytest.raises(AttributeError, match="ended in line 19, where it would have started a pip"):
+        _ = module.g
+
+
+def test_threads_of_others_start_pipelines_while_a_module_is_imported(place: Path) -> None:
+    (place / "waits_one.py").write_text("import sys\nsys.began.set()\nsys.over.wait(10)\n")
+    sys.began, sys.over = threading.Event(), threading.Event()  # type: ignore[attr-defined]
+    importing = threading.Thread(target=import_code, args=["waits_one"])
+    importing.start()
+    assert sys.began.wait(10)  # type: ignore[attr-defined]
+    refused: list[bool] = []
+
+    def start() -> None:
+        refuse_while_importing()
+        refused.append(False)
+
+    other = threading.Thread(target=start)
+    other.start()
+    other.join()
+    sys.over.set()  # type: ignore[attr-defined]
+    importing.join()
+    del sys.began, sys.over  # type: ignore[attr-defined]
+    assert refused == [False]
+
+
+def test_a_module_that_fails_for_itself_is_an_error_though_it_starts_threads(place: Path) -> None:
+    text = "import threading\nt = threading.Thread(target=int)\nt.start(); t.join()\n1 / 0"
+    (place / "broken_thread.py").write_text(text)
+    with pytest.raises(ZeroDivisionError):
+        import_code("broken_thread")
 
 
 # --- what is half-made stays so, and says so
