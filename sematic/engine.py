@@ -129,8 +129,7 @@ class Engine:
             RecordError: the record cannot be written; it is as it was when that began.
         """
         started = PipelineStarted(
-            self._clock(),
-            call,
+            *(self._clock(), call),
             max_parallelism=max_parallelism,
             on_failure=on_failure,
             cache_namespace=cache_namespace,
@@ -178,6 +177,7 @@ class Engine:
             self._recording.append(event, self._missing)
         self._events.put(event)
         if self._heartbeat is not None:
+            self._started.hold_unless_certain(self._heartbeat, self._events)
             self._heartbeat.listen(self.request_cancel, self._events.put, on_wake=self._events.wake)
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         with self._inline.answers_signals(self.request_cancel):
@@ -187,8 +187,8 @@ class Engine:
             finally:
                 if not self._inline.left:
                     thread.join()
-        outcome = self._end, self._error, self._aborted
-        return take_result(*outcome, state=self._state, store=self._store)
+        how = self._end, self._error, self._aborted
+        return take_result(*how, state=self._state, store=self._store)
 
     def request_cancel(self, reason: str) -> None:
         """Ask for the end of the pipeline run. Returns at once; from any thread."""
@@ -222,6 +222,7 @@ class Engine:
         with self._events.turn():  # who has it may be about to record the end
             if event is not None and not self._state.ended:
                 self._take(event)
+            self._carry_out(self._started.take_held())
             return not self._state.ended
 
     def _next_event(self) -> Event | BaseException | None:
@@ -234,11 +235,10 @@ class Engine:
             return TimePassed(self._clock())
 
     def _take(self, event: Event | BaseException) -> None:
-        """Take an event, and then the answers to what it asks that are known at once."""
+        """Take an event, and then what :meth:`_take_one` returns: answers that are known at once."""
         self._events.take_with_answers(event, self._take_one, self._is_quick)
 
     def _take_one(self, event: Event | BaseException) -> list[Event]:
-        """Take an event; returns those answers."""
         if isinstance(event, BaseException):
             self._abort(event)
             return []
@@ -255,15 +255,18 @@ class Engine:
                 self._leftovers.end_all()
         assert self._recording is not None
         self._recording.append(event, [item for item in instructions if isinstance(item, _CHANGES)])
+        return self._carry_out(instructions)
+
+    def _carry_out(self, instructions: Sequence[Instruction]) -> list[Event]:
         answers: list[Event] = []
         for instruction in instructions:
             try:
-                answers += self._carry_out(instruction)
+                answers += self._carry_out_one(instruction)
             except BaseException as error:  # noqa: BLE001 - ends the pipeline run
                 self._abort(error)
         return answers
 
-    def _carry_out(self, instruction: Instruction) -> list[Event]:
+    def _carry_out_one(self, instruction: Instruction) -> list[Event]:
         match instruction:
             case RunCreated() | RunMoved() | PipelineMoved():
                 self._tell(instruction)
@@ -278,19 +281,18 @@ class Engine:
         return []
 
     def _start(self, start: StartCall) -> None:
-        if self._heartbeat is None or self._heartbeat.confirm():
+        if not self._started.hold(start):
             executor = self._executor(start.call)
             report = self._take_here if executor is self._inline else self._leftovers.report
             executor.start(start, report)
             self._started.add(start)  # its report waits in the queue, if it is there already
-        else:  # and it was asked for the end meanwhile
-            self._lose(start.call.run_id, start.attempt, "It was not started.")
 
     def _stop(self, stop: StopCall) -> None:
         if stop in self._started:
             self._leftovers.expect(stop)
             self._executor(stop.call).stop(stop)
-        else:  # it could not be started, or its end was not understood: nobody will report it
+        else:  # it was not started yet, or its end was not understood: nobody will report it
+            self._started.drop(stop)
             self._lose(stop.call.run_id, stop.attempt, "It was not executing.")
 
     def _lose(self, run_id: str, attempt: int, why: str) -> None:
@@ -338,9 +340,8 @@ class Engine:
         assert self._recording is not None
         self._recording.close()
         if self._settle is not None:
-            root_id, epoch = self._recording.driver
             with suppress(SematicError):  # it shows as lost once its driver is gone
-                self._settle(root_id, epoch, build_error_record(error))
+                self._settle(*self._recording.driver, build_error_record(error))
 
     def _tell(self, change: Change) -> None:
         for listener in self._listeners:
@@ -348,9 +349,9 @@ class Engine:
 
     def _is_quick(self) -> bool:
         """Whether to record an event, and to start a call, takes no time; false after the end."""
-        heartbeat, recording = self._heartbeat, self._recording
-        fresh = heartbeat is None or heartbeat.is_fresh()
-        return fresh and not (recording is None or recording.is_behind or self._state.ended)
+        fresh = self._heartbeat is None or self._heartbeat.is_fresh()
+        behind = self._recording is None or self._recording.is_behind
+        return fresh and not behind and not self._state.ended
 
     def _executor(self, call: Call) -> Executor:
         return self._standalone if call.options.standalone else self._inline

@@ -1,8 +1,10 @@
 """StartedCalls: which attempts an engine has started that have not reported."""
 
 import queue
+import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from sematic.events import CallEnded, CallLost, StartCall, StopCall
 
@@ -12,11 +14,84 @@ SECONDS_TO_END = 30.0
 NOT_OVER = f"It did not end within {SECONDS_TO_END:g} seconds of being asked to."
 
 
+class Certainty(Protocol):
+    """Whether nobody else drives; see :class:`sematic.heartbeat.Heartbeat`."""
+
+    def is_fresh(self) -> bool: ...
+
+    def confirm(self) -> bool: ...
+
+
+class Bell(Protocol):
+    """How an engine is told something; see :class:`sematic.turns.Turns`."""
+
+    def put(self, item: BaseException) -> None: ...
+
+    def wake(self) -> None: ...
+
+
 class StartedCalls:
-    """Attempts from their start to their report."""
+    """Attempts from their start to their report, and those that are held before it.
+
+    Only who has the turn calls it.
+    """
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, int], StartCall] = {}
+        self._held: dict[tuple[str, int], StartCall] = {}
+        self._certainty: Certainty | None = None
+        self._bell: Bell | None = None
+        self._asking = False
+
+    def hold_unless_certain(self, certainty: Certainty, bell: Bell) -> None:
+        """Let :meth:`hold` hold attempts for as long as it is not certain that nobody else drives.
+
+        Args:
+            certainty: asked by a thread of its own: events are taken meanwhile.
+            bell: woken when :meth:`take_held` may have some, told if that is not to be expected.
+        """
+        self._certainty, self._bell = certainty, bell
+
+    def hold(self, start: StartCall) -> bool:
+        """Keep an attempt, if it must not be started now, and return whether that is so."""
+        if self._certainty is None or self._certainty.is_fresh():
+            return False
+        self._held[start.call.run_id, start.attempt] = start
+        self._ask()
+        return True
+
+    def take_held(self) -> list[StartCall]:
+        """The attempts that may be started now after all."""
+        if not self._held or self._certainty is None:
+            return []
+        if not self._certainty.is_fresh():
+            self._ask()
+            return []
+        taken = [*self._held.values()]
+        self._held.clear()
+        return taken
+
+    def drop(self, stop: StopCall) -> None:
+        """Forget an attempt if it is held."""
+        self._held.pop((stop.call.run_id, stop.attempt), None)
+
+    def _ask(self) -> None:
+        """Find out whether nobody else drives, unless that is being found out."""
+        if not self._asking:
+            self._asking = True
+            threading.Thread(target=self._confirm, name="sematic-confirm", daemon=True).start()
+
+    def _confirm(self) -> None:
+        assert self._certainty is not None
+        assert self._bell is not None
+        try:
+            confirmed = self._certainty.confirm()
+        except BaseException as error:  # noqa: BLE001 - ends the pipeline run
+            self._bell.put(error)
+            return
+        self._asking = False
+        if confirmed:  # else all of them are to end
+            self._bell.wake()
 
     def __contains__(self, stop: StopCall) -> bool:
         return (stop.call.run_id, stop.attempt) in self._calls

@@ -456,6 +456,54 @@ def test_cancelling_does_not_wait_for_the_record(stale: Any) -> None:
     assert bed.status == (PipelineRunStatus.CANCELED, "Enough.")
 
 
+def test_limits_are_kept_while_a_call_waits_for_the_record() -> None:
+    """Of what executes, and of what is not started in vain then."""
+    lease = FakeLease(seconds=0.2)
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+
+    @sematic.func(standalone=True, timeout_seconds=1.0)
+    def limited(x: int) -> int:
+        return x
+
+    @sematic.func
+    def both() -> int:
+        return add(apart(apart(1)), limited(1))
+
+    running = bed.start(both())
+    bed.wait_for_calls(2)
+    lease.error = RecordError("locked")
+    time.sleep(lease.seconds)
+    bed.end(0)
+    with pytest.raises(PipelineRunError) as caught:
+        running.result(WAIT)
+    assert isinstance(caught.value.__cause__, TimeoutError)
+    assert len(bed.executor.started) == 2
+    assert [stop.call.function for stop in bed.executor.stopped] == [limited]
+
+
+def test_a_call_that_waits_for_the_record_is_not_started_once_its_own_limit_is_reached() -> None:
+    lease = FakeLease(seconds=0.2)
+    bed = Bed(open_lease=lambda root_id, epoch: lease)
+
+    @sematic.func(standalone=True, timeout_seconds=0.5)
+    def limited(x: int) -> int:
+        return x
+
+    @sematic.func
+    def chain() -> int:
+        return limited(apart(1))
+
+    running = bed.start(chain())
+    bed.wait_for_calls(1)
+    lease.error = RecordError("locked")
+    time.sleep(lease.seconds)
+    bed.end(0)
+    with pytest.raises(PipelineRunError) as caught:
+        running.result(WAIT)
+    assert isinstance(caught.value.__cause__, TimeoutError)
+    assert len(bed.executor.started) == 1
+
+
 def test_a_lease_that_cannot_be_renewed_for_long_ends_the_pipeline_run(
     stale: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
