@@ -235,7 +235,7 @@ class Engine:
             return TimePassed(self._clock())
 
     def _take(self, event: Event | BaseException) -> None:
-        """Take an event, and then what :meth:`_take_one` returns: answers that are known at once."""
+        """Take an event, and then the answers to what it asks that are known at once."""
         self._events.take_with_answers(event, self._take_one, self._is_quick)
 
     def _take_one(self, event: Event | BaseException) -> list[Event]:

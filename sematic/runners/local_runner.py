@@ -23,7 +23,7 @@ from sematic.ray_backend.executor import RayExecutor
 from sematic.ray_backend.tracker_actor import move_to_actor
 from sematic.runners.progress import progress_display
 from sematic.runners.recorded_roots import build_call
-from sematic.runners.resuming import Resumption, find_resumption
+from sematic.runners.resuming import Resumption, describe_void, find_resumption
 from sematic.runners.runner import Runner, run_future, steady_clock, system_clock
 from sematic.runners.telling import build_teller
 from sematic.settings import config_directory, load_settings
@@ -126,6 +126,7 @@ class LocalRunner(Runner):
             lease_seconds=settings.lease_seconds,
             clock=clock,
             heartbeat_at=resumption.heartbeat_at if resumption else None,
+            on_void=lambda reason: tell(describe_void(root.id, reason)),
         )
         call = build_call(root, store)
         if resumption is not None:

@@ -25,6 +25,7 @@ from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.queries import Queries, open_queries
 from sematic.tracking.rows import function_id, original_text
 from sematic.tracking.views import PipelineRunRow
+from sematic.wording import clean, short_id
 
 _TO_EXECUTE = (RunState.CREATED, RunState.SCHEDULED, RunState.RETRYING)
 
@@ -183,6 +184,15 @@ def find_resumption(url: str, run_id: str) -> Resumption:
         found.driver,
         alive_until=_last_sign(found),
         heartbeat_at=sign_to_compare(found.driver, found.heartbeat_at),
+    )
+
+
+def describe_void(root_id: str, reason: str) -> str:
+    """One sentence of a wish to cancel that no driver has heard, for who goes on all the same."""
+    id_ = short_id(root_id)
+    return (
+        f"Pipeline run {id_} was to be canceled, which its driver did not hear before it was lost "
+        f"({clean(reason)}). It goes on. To cancel it: sematic cancel {id_}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -45,6 +45,8 @@ class SqlTracker:
         heartbeat_at: the last sign of life that was seen of the driver that is to be taken over
             from, by the clock of the record, 0 for none: :meth:`begin` raises FencedError if it has
             shown another one since. ``None`` for whatever it has shown.
+        on_void: told why the pipeline run that is taken over was to be cancelled, if none of its
+            drivers has heard of that; it goes on then. Without it the wish stays.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class SqlTracker:
         patience: Patience | None = None,
         clock: Clock = time.time,
         heartbeat_at: float | None = None,
+        on_void: Callable[[str], None] | None = None,
     ) -> None:
         self._url = url
         self._lease_seconds = lease_seconds
@@ -66,6 +69,7 @@ class SqlTracker:
         self._patience = patience or Patience()
         self._clock = clock
         self._heartbeat_at = heartbeat_at
+        self._on_void = on_void
         self._mark: Mark | None = None
 
     def build_writer(self) -> SqlWriter:
@@ -94,6 +98,7 @@ class SqlTracker:
             after_epoch=after_epoch,
             heartbeat_at=self._heartbeat_at,
             lease_seconds=self._lease_seconds,
+            on_void=self._on_void if after_epoch else None,
         )
         if after_epoch:  # from here on nobody else adds to it
             self._builder = RowBuilder(self._own.count_runs(info.root_id))

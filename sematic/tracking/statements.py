@@ -8,6 +8,7 @@ both databases.
 from dataclasses import dataclass
 from functools import cache
 
+from sematic.events import CancelRequested
 from sematic.states import STATUS_TRANSITIONS, TERMINAL_STATES, PipelineRunStatus
 
 PIPELINE_COLUMNS = (
@@ -61,6 +62,7 @@ class Statements:
         end_lease: root_id, epoch; what is left of it are no seconds.
         request_cancel: reason, root_id; the first wish stays.
         read_wish: root_id; selects the reason, if there is a wish.
+        void_wish: root_id; there is none any more, unless a driver has heard of it.
         advance: end, at, root_id, epoch, first_seq.
         status: status, reason, ended_at, root_id, status again; no row where it may not follow.
         environment: environment, root_id.
@@ -82,6 +84,7 @@ class Statements:
     end_lease: str
     request_cancel: str
     read_wish: str
+    void_wish: str
     advance: str
     status: str
     environment: str
@@ -141,6 +144,12 @@ def build_statements(*, sqlite: bool) -> Statements:
         "read_wish": (
             "SELECT cancel_reason FROM pipeline_runs "
             "WHERE root_id = ? AND cancel_requested_at IS NOT NULL"
+        ),
+        "void_wish": (
+            "UPDATE pipeline_runs SET cancel_requested_at = NULL, cancel_reason = NULL "
+            "WHERE root_id = ? AND cancel_requested_at IS NOT NULL AND NOT EXISTS "
+            "(SELECT 1 FROM events WHERE root_id = pipeline_runs.root_id "
+            f"AND kind = '{CancelRequested.__name__}')"
         ),
         "advance": (
             "UPDATE pipeline_runs SET next_seq = ?, updated_at = COALESCE(?, updated_at), "

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any
@@ -63,8 +63,12 @@ class SqlWriter:
         after_epoch: int = 0,
         heartbeat_at: float | None = None,
         lease_seconds: float = 30.0,
+        on_void: Callable[[str], None] | None = None,
     ) -> int:
         """Record a pipeline run, or take it over; returns the new epoch.
+
+        ``on_void`` is told why it was to be cancelled, if nobody who drove it has heard of that:
+        the wish is void then. Without it the wish stays.
 
         Raises:
             FencedError: the newest epoch is not ``after_epoch``, the last sign of life another than
@@ -90,7 +94,18 @@ class SqlWriter:
                 cursor.execute(self._statements.begin, [row[name] for name in PIPELINE_COLUMNS])
             if cursor.rowcount != 1:
                 raise FencedError(self._why_not(cursor, info.root_id, after_epoch))
+            void = self._void_wish(cursor, info.root_id) if on_void is not None else None
+        if on_void is not None and void is not None:
+            on_void(void)
         return after_epoch + 1
+
+    def _void_wish(self, cursor: Any, root_id: str) -> str | None:
+        cursor.execute(self._statements.read_wish, (root_id,))
+        wish: tuple[str] | None = cursor.fetchone()
+        if wish is None:
+            return None
+        cursor.execute(self._statements.void_wish, (root_id,))
+        return wish[0] if cursor.rowcount else None
 
     def _why_not(self, cursor: Any, root_id: str, after_epoch: int) -> str:
         """Why a pipeline run could not be begun or taken over."""

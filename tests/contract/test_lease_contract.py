@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sematic.errors import FencedError, RecordError, RecordUnavailableError
-from sematic.events import TimePassed
+from sematic.events import CancelRequested, TimePassed
 from sematic.ports import Batch
 from sematic.tracking.connections import connect
 from sematic.tracking.lease import SqlLease
@@ -194,6 +194,43 @@ def ask(url: str, query: str) -> Any:
 
 def test_there_is_no_wish_at_first(record: Record) -> None:
     assert record.lease.read_wish() is None
+
+
+def go_on(record: Record) -> list[str]:
+    """Take over to go on; which wishes were void."""
+    void: list[str] = []
+    other = SqlTracker(record.url, on_void=void.append)
+    other.begin(info(), after_epoch=record.epoch)
+    other.close()
+    return void
+
+
+def test_a_wish_that_no_driver_has_heard_is_void_for_who_goes_on(record: Record) -> None:
+    """Somebody wants it to go on now; and it would be heard soon, or too late, by chance."""
+    record.wish("Enough.")
+    assert go_on(record) == ["Enough."]
+    assert record.lease.read_wish() is None
+    record.wish("Enough, again.")
+    assert record.lease.read_wish() == "Enough, again."
+
+
+def test_a_wish_that_a_driver_has_heard_is_not_void(record: Record) -> None:
+    """It is recorded, and what goes on is the end."""
+    record.wish("Enough.")
+    heard = CancelRequested(5.0, "Enough.")
+    record.tracker.record(Batch(ROOT, record.epoch, 0, (heard,), ()))
+    assert go_on(record) == []
+    assert record.lease.read_wish() == "Enough."
+
+
+def test_without_a_wish_none_is_void(record: Record) -> None:
+    assert go_on(record) == []
+
+
+def test_who_ends_it_leaves_the_wish(record: Record) -> None:
+    record.wish("Enough.")
+    take_over(record, seen=None)
+    assert record.lease.read_wish() == "Enough."
 
 
 def test_the_first_wish_is_heard(record: Record) -> None:
