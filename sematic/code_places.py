@@ -20,14 +20,14 @@ LOOSE = "l"
 """Of any other file: its path on this machine."""
 NAMELESS = "n"
 """Of a function without a file, of a notebook or a console: a digest of its source code."""
-IMPORTED = "p"
-"""Of modules of packages, whose import names tell enough."""
+INSTALLED = "p"
+"""Of modules of installed packages, whose import names tell enough."""
 
 _DIGITS = 19
-NO_PLACE = IMPORTED + "0" * _DIGITS
+NO_PLACE = INSTALLED + "0" * _DIGITS
 """Where the import name is all that tells a function from others."""
-_INSTALLED = ("site-packages", "dist-packages")
-_MAIN_NAMES = ("__main__", "__mp_main__")
+_DIRECTORIES = ("site-packages", "dist-packages")
+_MAIN_NAMES = ("__main__", "__mp_main__")  # as in sematic.types.names, which is above this module
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]+):(?!//)(.+)")
 
 
@@ -43,16 +43,15 @@ def file_of(func: Callable[..., object]) -> str | None:
     return os.path.abspath(name)
 
 
-def find_place(module: str, file: str) -> str:
-    """What tells a module from others of its name, on every machine: a letter, and 19 hex digits.
+def find_place(file: str) -> str:
+    """What tells a file from others: a letter, and 19 hex digits. Asks git when it is new.
+
+    The same on every machine for what git tracks; for other files it is if their paths are.
 
     Args:
-        module: importable name; that of the file for a script.
         file: from :func:`file_of`.
     """
-    if "." in module or _is_installed(file):
-        return NO_PLACE
-    return _place_of_file(os.path.realpath(file))
+    return NO_PLACE if _is_installed(file) else _place_of_file(os.path.realpath(file))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -119,7 +118,7 @@ def _is_typed(func: Callable[..., object]) -> bool:
 def _is_installed(path: str) -> bool:
     parts = path.split(os.sep)
     standard = os.path.dirname(os.__file__) + os.sep
-    return path.startswith(standard) or any(part in _INSTALLED for part in parts)
+    return path.startswith(standard) or any(part in _DIRECTORIES for part in parts)
 
 
 def _digest(text: str) -> str:

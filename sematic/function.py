@@ -106,14 +106,15 @@ class Function(Generic[P, R]):
         Asks git when it is first needed for a script.
         """
         if self._file is not None:
-            return find_place(canonical_module(self.__module__), self._file)
+            return find_place(self._file)
         return None if self.source_hash == NO_SOURCE_HASH else place_of_source(self.source_hash)
 
     @functools.cached_property
     def identity(self) -> str | None:
         """Its path, its place and the type of its output, as ASCII text; ``None`` without a place.
 
-        Made once: every look-up in the cache needs it.
+        Made once: every look-up in the cache needs it. Whoever makes a call that may be cached asks
+        for it, since that may take a while: keys are made where nothing may.
         """
         parts = (self.path, self.place, self.output_descriptor)
         return None if self.place is None else json.dumps(parts)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sematic.calls import ArtifactRef, Call, Outcome, Succeeded
+from sematic.calls import ArtifactRef, Call, Expanded, Outcome, Succeeded
 from sematic.code_imports import import_code, why_incomplete
 from sematic.errors import UnserializableValueError
 from sematic.function import Function, pickling_by_value
@@ -105,6 +105,10 @@ def unpack_outcome(packed: bytes) -> tuple[Outcome, float, float, str | None]:
     started_at, ended_at, log_failure, outcome = pickle.loads(packed)
     if isinstance(outcome, tuple):
         outcome = Succeeded(ArtifactRef(*outcome))
+    elif isinstance(outcome, Expanded):
+        for call in outcome.calls:
+            if call.options.cache:
+                _ = call.function.identity  # may take a while, and is needed where nothing may
     return outcome, started_at, ended_at, log_failure
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sematic.cli.screen import Cell, Column, build_table
 from sematic.cli.why_told import Case, Fact
-from sematic.code_places import IMPORTED, LOOSE, NAMELESS, TRACKED
+from sematic.code_places import INSTALLED, LOOSE, NAMELESS, TRACKED
 from sematic.errors import NotFoundError
 from sematic.states import RunState
 from sematic.wording import format_age
@@ -19,7 +19,7 @@ _MOST_CHARACTERS = 2000
 _KINDS = {
     TRACKED: "tracked by git",
     LOOSE: "not tracked by git",
-    IMPORTED: "of a package",
+    INSTALLED: "of an installed package",
     NAMELESS: "none: a notebook or a console",
 }
 _COMMON = 12  # what two long values have in common is cut to so many characters

@@ -80,7 +80,9 @@ class Resumption:
         Raises:
             ImportError: there is none any more.
         """
-        return locate_function(path)
+        function = locate_function(path)
+        _ = function.identity  # may take a while, and is needed where nothing may
+        return function
 
     def driver_changed(self, at: float) -> DriverChanged:
         """The event that the new driver begins with."""

@@ -179,3 +179,14 @@ def test_without_a_name_and_without_source_nothing_is_shared(tmp_path: Path) -> 
     path = write(tmp_path)
     for _ in range(2):
         assert run_python("-c", program, str(path)).splitlines() == ["executes", "one"]
+
+
+def test_dots_and_packages_make_no_difference(tmp_path: Path) -> None:
+    """``train.v2.py``, and ``python -m src.train``, in two projects."""
+    for number, project in enumerate(("one", "two")):
+        (tmp_path / project / "src").mkdir(parents=True)
+        dotted = write(tmp_path / project, "train.v2.py", output=str(number))
+        assert run(dotted) == ["executes", str(number)]
+        write(tmp_path / project / "src", "train.py", output=str(number))
+        printed = run_python("-m", "src.train", cwd=tmp_path / project).splitlines()
+        assert printed == ["executes", str(number)]

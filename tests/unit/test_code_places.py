@@ -54,7 +54,7 @@ def place_of(f: Callable[[], int]) -> str:
     file = file_of(f)
     assert file is not None
     code_places._place_of_file.cache_clear()
-    return find_place("loaded", file)
+    return find_place(file)
 
 
 def test_a_tracked_file_is_told_by_its_path_in_the_repository(tmp_path: Path, load) -> None:
@@ -124,10 +124,6 @@ def test_installed_packages_need_no_more_than_their_names(tmp_path: Path, load) 
     path = write(tmp_path / "lib" / "site-packages" / "package" / "x.py")
     assert place_of(load(path)) == NO_PLACE
     assert place_of(types.resolve_bases) == NO_PLACE
-
-
-def test_packages_need_no_more_than_their_names(tmp_path: Path) -> None:
-    assert find_place("package.x", str(tmp_path / "package" / "x.py")) == NO_PLACE
 
 
 def test_a_function_keeps_its_place_when_the_process_goes_elsewhere(

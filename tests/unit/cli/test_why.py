@@ -149,7 +149,7 @@ class TestCache:
             ("l1", "l2", ["file another one of this name"]),
             ("g1", "l1", ["file tracked by git not tracked by git"]),
             ("n1", "n2", ["code another one (of a notebook or a console)"]),
-            ("l1", "p1", ["file not tracked by git of a package"]),
+            ("l1", "p1", ["file not tracked by git of an installed package"]),
             ("g1", "a1", ["key of this version of an older one, which made others"]),
         ],
     )
