@@ -75,8 +75,10 @@ def find_closest(url: str, run: RunRow, inputs: Mapping[str, str]) -> CloseRun |
             query = (
                 "SELECT e.id, e.cache_key, e.options, "
                 f"SUM(CASE WHEN {alike} THEN 1 ELSE 0 END) AS same_inputs "
-                "FROM (SELECT id, cache_key, options, created_at FROM runs WHERE cache_key "
-                f"IS NOT NULL AND function_path = ? AND root_id {sign} ? AND id <> ? "
+                # Not by the index of the keys: row by row in its order takes twice as long.
+                "FROM (SELECT id, cache_key, options, created_at FROM runs "
+                "WHERE COALESCE(cache_key, '') <> '' "
+                f"AND function_path = ? AND root_id {sign} ? AND id <> ? "
                 "AND created_at <= ? ORDER BY created_at DESC LIMIT ?) e "
                 "LEFT JOIN run_inputs i ON i.run_id = e.id "
                 "GROUP BY e.id, e.cache_key, e.options, e.created_at "
