@@ -96,9 +96,6 @@ class AbstractFuture:
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
         self._refuse("array", "functions of numpy and of libraries that make arrays of their input")
 
-    def __await__(self) -> NoReturn:
-        self._refuse("await", "await")
-
     def __setitem__(self, key: object, value: object) -> NoReturn:
         self._refuse("setitem", "item assignment")
 

@@ -14,7 +14,9 @@ from sematic.future import AbstractFuture, Future, Operation, Selection
 
 _MOST_OBJECTS = 20_000
 _ASKING_FOR_VALUES = (TypeError, ValueError, KeyError, IndexError, AttributeError)
-_KINDS = re.compile(rf"\b({'|'.join(kind.__name__ for kind in (Future, Selection, Operation))})\b")
+_NAMES = "|".join(kind.__name__ for kind in (Future, Selection, Operation))
+# As Python and libraries name a type: "of type Future", "not Future", "instance, Future found".
+_KINDS = re.compile(rf"(?:\btype |\bnot |, |')({_NAMES})\b")
 _WITHOUT_PARTS = (type, types.ModuleType, types.BuiltinFunctionType, types.FrameType)
 
 

@@ -47,6 +47,7 @@ _HINTS = {
     **dict.fromkeys(("workers", "max_workers", "num_workers"), "Write max_parallelism=4."),
     **dict.fromkeys(("n_jobs", "concurrency", "parallelism"), "Write max_parallelism=4."),
     **dict.fromkeys(("cache", "namespace"), 'Write cache_namespace="mine".'),
+    **dict.fromkeys(("resume_from", "resume_id"), "Write resume=<the id of a pipeline run>."),
     **dict.fromkeys(("resources", "detach"), _OF_CLOUD),
 }
 

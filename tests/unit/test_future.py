@@ -501,7 +501,6 @@ REFUSED = {
     "array": (lambda f: numpy().array([f, 1]), "__array__", "functions of numpy"),
     "ufunc": (lambda f: numpy().sqrt(f), "__array__", "functions of numpy"),
     "index of an array": (lambda f: numpy().arange(3)[f], "__array__", "functions of numpy"),
-    "await": (lambda f: f.__await__(), "__await__", "await"),
     "set item": (lambda f: operator.setitem(f, 0, 1), "__setitem__", "item assignment"),
     "del item": (lambda f: operator.delitem(f, 0), "__delitem__", "deleting an item"),
 }

@@ -113,7 +113,13 @@ def raise_(error: Exception) -> object:
 
 
 @pytest.mark.parametrize(
-    "error", [TypeError("no number"), OSError("Operation not permitted"), FutureUseError("Future")]
+    "error",
+    [
+        TypeError("no number"),
+        ValueError("Future shock: the Selection of goods failed"),
+        OSError("Operation not permitted"),
+        FutureUseError("Future"),
+    ],
 )
 def test_other_errors_stay_as_they_are(error: Exception) -> None:
     with pytest.raises(PipelineRunError) as caught:
