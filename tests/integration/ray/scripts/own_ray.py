@@ -55,12 +55,14 @@ def state() -> dict[str, Any]:
     }
 
 
-def caught_signals() -> str | None:
-    """As the system has them: C code sets handlers too."""
+def caught_signals() -> list[int]:
+    """As the system has them: C code sets handlers too. The C library has two for itself."""
     status = Path("/proc/self/status")
     if not status.exists():
-        return None
-    return next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+        return []
+    (mask,) = (line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+    caught = int(mask.split()[1], 16)
+    return [int(number) for number in signal.valid_signals() if caught >> (number - 1) & 1]
 
 
 def children() -> list[str]:
