@@ -56,7 +56,7 @@ def restore_exception(record: ErrorRecord) -> BaseException | None:
         return ours(record.message) if ours is not None else traceback
     try:
         error = pickle.loads(record.pickled)
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         # Whatever a foreign __setstate__ raises; the record still tells it all.
         return traceback
     if not isinstance(error, BaseException):
@@ -86,7 +86,8 @@ def is_ours(filename: str) -> bool:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ must not hide that there was an error
+    except BaseException as broken:  # noqa: BLE001
+        # A user's __str__ must not hide that there was an error, whatever it raises itself.
         return f"<{type(error).__name__} whose __str__ raised {type(broken).__name__}>"
 
 
@@ -103,7 +104,7 @@ def _try_to_pickle(value: object) -> bytes | None:
     try:
         pickled = cloudpickle.dumps(value)
         str(pickle.loads(pickled))  # many exceptions pickle but do not unpickle
-    except Exception:  # noqa: BLE001 - whatever the methods of a foreign class raise
+    except BaseException:  # noqa: BLE001 - whatever the methods of a foreign class raise
         return None
     return bytes(pickled)
 

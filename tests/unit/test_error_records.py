@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import sematic
-from sematic.calls import ErrorRecord
+from sematic.calls import ErrorRecord, Failed
 from sematic.error_records import (
     RemoteTraceback,
     build_error_record,
@@ -39,6 +39,13 @@ class Mute(Exception):
 
 class Precise(ZeroDivisionError):
     pass
+
+
+class Rude(Exception):
+    """Ends the process of who wants to know what it says."""
+
+    def __str__(self) -> str:
+        raise self.args[0]
 
 
 def raised(error: BaseException) -> BaseException:
@@ -169,3 +176,21 @@ def test_exceptions_of_a_script_are_recorded_under_its_name(
     record = build_error_record(type("Own", (base,), {"__module__": "__mp_main__"})("broken"))
     assert record.type == "my_script.Own"
     assert record.ancestors[:2] == ("my_script.Base", "builtins.Exception")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_the_text_of_an_exception_raises_ends_nothing(
+    kind: type[BaseException], remote: bool
+) -> None:
+    @sematic.func
+    def fail() -> int:
+        raise Rude(kind(3))
+
+    store = MemoryStore()
+    outcome = execute_call(build_root_call(fail(), store), {}, store=store, remote=remote)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.type == f"{__name__}.Rude"
+    assert outcome.error.message == f"<Rude whose __str__ raised {kind.__name__}>"
+    restored = restore_exception(outcome.error)
+    assert restored is None or isinstance(restored, Rude | RemoteTraceback)
