@@ -11,14 +11,20 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 from sematic.calls import ArtifactRef
 from sematic.config_directory import configured_directory
-from sematic.errors import InvalidOptionError, SematicError
+from sematic.errors import (
+    InvalidOptionError,
+    NotFoundError,
+    NotInSematicFuncError,
+    SematicError,
+)
 from sematic.ids import check_id
+from sematic.run_context import context
 from sematic.settings import load_settings, read_setting
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.queries import Queries, open_queries
@@ -81,7 +87,8 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
     Args:
         run_id: any run of the pipeline run.
         reason: why, a sentence that people are shown; by default it names the user.
-        wait: whether to return only when the pipeline run has ended.
+        wait: whether to return only when the pipeline run has ended. A function of the pipeline run
+            itself does not wait for that: it is to end before.
 
     Returns:
         The status of the pipeline run then: without ``wait`` it may still be RUNNING. One that
@@ -98,11 +105,11 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
     run_id = check_id("run_id", run_id)
     if not (reason is None or isinstance(reason, str)):
         raise InvalidOptionError(f"reason must be a sentence, a string. Got: {short_repr(reason)}")
-    root_id = open_record().resolve_root_id(run_id)
+    root_id = _find_root_id(run_id)
     url, why = load_settings().database_url, reason or _default_reason()
     while True:
         status = cancel_pipeline_run(url, root_id, reason=why, end_in_ray=end_in_ray).status
-        if status.is_terminal or not wait:
+        if status.is_terminal or not wait or _executes_here(root_id):
             return status
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
@@ -160,6 +167,31 @@ def read_value(ref: ArtifactRef) -> Any:
     from sematic.artifacts.store import FileSystemStore  # only for who reads values
 
     return FileSystemStore(load_settings().artifacts_uri).get(ref)
+
+
+def _find_root_id(run_id: str) -> str:
+    """The pipeline run of a run; of one that executes here, though the record may not have it yet.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    queries = open_record()
+    try:
+        return queries.resolve_root_id(run_id)
+    except NotFoundError:
+        with suppress(NotInSematicFuncError):  # inline functions may run ahead of the record
+            current = context()
+            if current.run_id.startswith(run_id.lower()):
+                return queries.pipeline_run(current.root_id).root_id
+        raise
+
+
+def _executes_here(root_id: str) -> bool:
+    """Whether the caller is a function of a pipeline run, or was started by one."""
+    try:
+        return context().root_id == root_id
+    except NotInSematicFuncError:
+        return False
 
 
 def _has_directory() -> bool:

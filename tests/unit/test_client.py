@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ import pytest
 import sematic
 from sematic.client import block_on_run, cancel_run, get_artifact_value, get_run_output
 from sematic.errors import InvalidOptionError, NotFoundError
+from sematic.run_context import SematicContext, executing
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.queries import Queries, open_queries
+from sematic.tracking.sql_tracker import SqlTracker
+from tests.builders import info
 from tests.driver import Driver, driver
 
 __all__ = ["driver"]
@@ -197,6 +200,29 @@ class TestBlockOnRun:
 
 
 class TestCancelRun:
+    @pytest.mark.parametrize("digits", [32, 8])
+    def test_a_run_that_executes_before_it_is_recorded(
+        self, config_directory: Path, digits: int
+    ) -> None:
+        """Inline functions run ahead of the record; so does the first one, in which this is."""
+        config_directory.mkdir()
+        root_id, run_id = "0a" * 16, "0b" * 16
+        url = f"sqlite:///{config_directory}/sematic.db"
+        with closing(SqlTracker(url)) as tracker:
+            tracker.begin(info(root_id))
+            with executing(SematicContext(run_id, root_id)):
+                assert cancel_run(run_id[:digits], wait=True) is PipelineRunStatus.RUNNING
+                with pytest.raises(NotFoundError, match="'0c0c'"):
+                    cancel_run("0c0c")
+        assert open_record(config_directory).pipeline_run(root_id).cancel_reason is not None
+
+    def test_a_run_that_is_not_recorded_at_all(self, config_directory: Path) -> None:
+        with (
+            executing(SematicContext("0b" * 16, "0a" * 16)),  # with a SilentRunner
+            pytest.raises(NotFoundError),
+        ):
+            cancel_run("0b" * 16)
+
     def test_the_driver_ends_it(self, driver: Driver, config_directory: Path) -> None:
         began = time.monotonic()
         assert cancel_run(driver.run_id, wait=True) is PipelineRunStatus.CANCELED
