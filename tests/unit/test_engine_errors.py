@@ -36,6 +36,7 @@ from sematic.function import Function
 from sematic.future import Future
 from sematic.ports import Batch
 from sematic.processes import load_psutil
+from sematic.run_context import ROOT_ID, RUN_ID
 from sematic.states import PipelineRunStatus
 from sematic.testing import ManualExecutor, MemoryStore, MemoryTracker
 from tests.builders import failed, info, succeeded
@@ -373,6 +374,29 @@ def test_who_is_fenced_settles_nothing() -> None:
     bed.tracker.error = FencedError("taken over")
     with pytest.raises(FencedError):
         bed.start(pipeline()).result(WAIT)
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_who_is_fenced_leaves_alone_what_another_driver_may_have_started(fenced: bool) -> None:
+    """It is of the same pipeline run; who records nothing for another reason ends it."""
+    bed = Bed(BrokenTracker())
+    bed.tracker.error = FencedError("taken over") if fenced else RecordError("gone")
+    future = pipeline()
+    marks = {ROOT_ID: future.id, RUN_ID: "0d" * 16}
+    command = ["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"]  # a child of nobody here
+    made = subprocess.run(command, env={**os.environ, **marks}, capture_output=True, check=True)
+    process = load_psutil().Process(int(made.stdout))
+    try:
+        with pytest.raises(RecordError):
+            bed.start(future).result(WAIT)
+        assert is_alive(process) is fenced
+    finally:
+        if is_alive(process):
+            process.kill()
+
+
+def is_alive(process: Any) -> bool:
+    return process.is_running() and process.status() != "zombie"
 
 
 def test_who_is_fenced_by_its_lease_records_nothing_more() -> None:

@@ -1,7 +1,7 @@
 """Pipeline runs are cancelled through their drivers, and ended where there is none."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from sematic.errors import FencedError, NotFoundError
 from sematic.events import OutputEvaluated, PipelineStarted
 from sematic.shipping import locate_function
 from sematic.states import PipelineRunStatus, RunState
+from sematic.tracking import settling
 from sematic.tracking.connections import connect
 from sematic.tracking.history import read_history
 from sematic.tracking.queries import open_queries
@@ -51,6 +52,24 @@ def states(url: str) -> dict[str, RunState]:
 
 def cancel(url: str, reason: str = "Enough.") -> PipelineRunRow:
     return cancel_pipeline_run(url, ROOT, reason=reason)
+
+
+@pytest.mark.parametrize("settle", [cancel, lambda url: settle_lost(url, look(url))])
+def test_what_has_ended_while_leftovers_were_ended_stays_as_it_is(
+    url: str,
+    lost: RecordedPipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    settle: Callable[[str], PipelineRunRow],
+) -> None:
+    """That takes seconds, in which somebody else may be done with it."""
+
+    def end_meanwhile(*args: object, **options: object) -> None:
+        execute(url, "UPDATE pipeline_runs SET status = 'COMPLETE'")
+
+    monkeypatch.setattr(settling, "end_abandoned", end_meanwhile)
+    before = states(url)
+    assert settle(url).status is PipelineRunStatus.COMPLETE
+    assert states(url) == before
 
 
 class TestCancelling:
