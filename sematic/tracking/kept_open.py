@@ -102,7 +102,12 @@ def _begin_anew_in_child() -> None:
     _keeper = _Keeper()
 
 
-atexit.register(close_kept)
+def _close_at_exit() -> None:
+    with suppress(KeyboardInterrupt):  # the process ends; whoever comes next tidies up
+        close_kept()
+
+
+atexit.register(_close_at_exit)
 # SQLite would take the locks of the parent's connection for the child's own, and lose the child's
 # log when the parent closes it.
 os.register_at_fork(before=close_kept, after_in_child=_begin_anew_in_child)

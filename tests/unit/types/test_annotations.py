@@ -150,7 +150,7 @@ BOUND = TypeVar("BOUND", bound=Sequence[int])
         (tuple[...], ..., "'...' has a meaning only at the end of 'tuple[X, ...]'."),
         ({}, {}, "Write a class, or what typing makes of classes, e.g. 'int', 'list[int]'"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),  # no addresses
 )
 def test_what_cannot_be_checked_is_refused_with_what_to_write(annotation, refused, instead):
     with pytest.raises(InvalidFunctionError) as caught:
