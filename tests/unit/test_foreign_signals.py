@@ -206,13 +206,13 @@ def test_one_that_strikes_in_code_of_ours_cancels_the_pipeline_run(
                 signal.raise_signal(signal.SIGALRM)
         return original(*arguments)
 
-    monkeypatch.setattr(*where, struck)
     future = chain(50)
-    with pytest.raises(Late):
-        LocalRunner(progress="off").run(future)
+    with monkeypatch.context() as patched:
+        patched.setattr(*where, struck)
+        with pytest.raises(Late):
+            LocalRunner(progress="off").run(future)
     assert status(future.id) == ("CANCELED", "Canceled because of Late.")
     assert states(future.id) <= {"RESOLVED", "CANCELED"}
-    monkeypatch.undo()
     future = chain(3)
     assert LocalRunner(progress="off").run(future) == 3, "the process is as it was"
 

@@ -34,8 +34,8 @@ class _FileSystem:
     def get_file_info(self, what: Any) -> Any:
         return self._files.get_file_info(what)
 
-    def open_input_file(self, path: str) -> Any:
-        return self._files.open_input_file(path)
+    def open_input_stream(self, path: str, compression: str | None) -> Any:
+        return self._files.open_input_stream(path, compression=compression)
 
     def open_output_stream(self, path: str) -> Any:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
