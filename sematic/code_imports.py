@@ -14,6 +14,7 @@ import dis
 import importlib
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -54,6 +55,44 @@ def import_code(name: str) -> ModuleType:
         return importlib.import_module(name)
     finally:
         _importing.reset(token)
+
+
+def import_recorded(name: str) -> ModuleType:
+    """The same for a module that a record names: it may be broken by now.
+
+    Raises:
+        ImportError: it cannot be imported; the text says what is wrong and where. What its code
+            raised is the cause, ``SystemExit`` too: it must not end who only looks for a function.
+    """
+    try:
+        return import_code(name)
+    except ImportError:
+        raise
+    except SystemExit as error:
+        problem = f"its import ends the process, with {_place(error, f'SystemExit: {error.code}')}"
+        raise ImportError(problem, name=name) from error
+    except Exception as error:
+        if isinstance(error, SyntaxError):
+            place = f"SyntaxError: {error.msg} (line {error.lineno} of {error.filename})"
+        else:
+            place = _place(error, f"{type(error).__name__}: {_first_line(error)}")
+        raise ImportError(f"its import fails with {place}", name=name) from error
+
+
+def _first_line(error: Exception) -> str:
+    try:
+        return (str(error).strip().splitlines() or ["no message"])[0]
+    except Exception:  # noqa: BLE001 - the user's own class
+        return "no message"
+
+
+def _place(error: BaseException, what: str) -> str:
+    """What was raised, with the last line of a module that it came through."""
+    last = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "<module>":
+            last = f"line {line} of {frame.f_code.co_filename}"
+    return what if last is None else f"{what} ({last})"
 
 
 def refuse_while_importing() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
-from sematic.code_imports import import_code
+from sematic.code_imports import import_recorded
 from sematic.errors import InvalidOptionError
 from sematic.option_names import suggest
 from sematic.resources import ResourceRequirements
@@ -296,7 +296,7 @@ def locate_class(path: str) -> type:
     module, _, qualname = path.rpartition(".")
     while module:
         try:
-            found = find_qualified(import_code(module), qualname)
+            found = find_qualified(import_recorded(module), qualname)
         except ModuleNotFoundError:  # the last part of it is a class
             module, _, last = module.rpartition(".")
             qualname = f"{last}.{qualname}"

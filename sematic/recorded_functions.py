@@ -22,6 +22,7 @@ class RecordedFunction(Function[..., Any]):
             so that there is nothing to compare it with.
         place: what told it from functions of the same path, where that is recorded: of calls
             that may be cached, by this version.
+        because: why its code is not to be had, where somebody has looked for it.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class RecordedFunction(Function[..., Any]):
         source_hash: str | None = None,
         output_descriptor: str = "",
         place: str | None = None,
+        because: ImportError | None = None,
     ) -> None:
         module, _, name = path.rpartition(".")
         self.__module__, self.__name__, self.__qualname__ = module, name, name
@@ -43,6 +45,7 @@ class RecordedFunction(Function[..., Any]):
         self.output_descriptor = output_descriptor
         self.place = place or self._find_place()
         self.options = CallOptions(name=name)
+        self._because = because
 
     @property
     def path(self) -> str:
@@ -71,11 +74,16 @@ class RecordedFunction(Function[..., Any]):
             source_hash=source_hash,
             output_descriptor=output_descriptor or self.output_descriptor,
             place=place,
+            because=self._because,
         )
 
     def missing(self) -> ImportError:
         """What to raise where it must execute, and is not to be found."""
-        return ImportError(f"Unable to find function {self.path}: did it change location?")
+        if self._because is None:
+            return ImportError(f"Unable to find function {self.path}: did it change location?")
+        error = ImportError(str(self._because))
+        error.__cause__ = self._because.__cause__
+        return error
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: there is no code.
@@ -101,8 +109,13 @@ class RecordedFunction(Function[..., Any]):
 def _restore(
     path: str, source: str, source_hash: str, output_descriptor: str, place: str | None
 ) -> RecordedFunction:
-    known = {"source_hash": source_hash, "output_descriptor": output_descriptor}
-    return RecordedFunction(path, source=source, place=place, **known)
+    return RecordedFunction(
+        path,
+        source=source,
+        source_hash=source_hash,
+        output_descriptor=output_descriptor,
+        place=place,
+    )
 
 
 @functools.cache

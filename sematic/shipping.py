@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sematic.calls import ArtifactRef, Call, Expanded, Outcome, Succeeded
-from sematic.code_imports import import_code, why_incomplete
+from sematic.code_imports import import_code, import_recorded, why_incomplete
 from sematic.errors import UnserializableValueError
 from sematic.function import Function, pickling_by_value
 from sematic.types.names import canonical_module, find_qualified, main_module_name
@@ -227,7 +227,8 @@ def locate_function(path: str) -> Function[..., Any]:
     """The function that was recorded under an importable path.
 
     Raises:
-        ImportError: there is none any more, or its module imports what is not installed.
+        ImportError: there is none any more, or its module cannot be imported; what that raised is
+            the cause.
     """
     if path.startswith(f"{main_module_name()}."):
         found = find_qualified(sys.modules["__main__"], path[len(main_module_name()) + 1 :])
@@ -236,10 +237,13 @@ def locate_function(path: str) -> Function[..., Any]:
     module, _, qualname = path.rpartition(".")
     while module:
         try:
-            import_code(module)
-        except ModuleNotFoundError as error:
-            if not f"{module}.".startswith(f"{error.name}."):  # a module that it imports
-                raise ImportError(f"Unable to find function {path}: {error}.") from error
+            import_recorded(module)
+        except ImportError as error:
+            missing = isinstance(error, ModuleNotFoundError)
+            if not missing or not f"{module}.".startswith(f"{error.name}."):  # one that it imports
+                problem = str(error).removesuffix(".")
+                cause = error.__cause__ or error
+                raise ImportError(f"Unable to find function {path}: {problem}.") from cause
             # The last part of it is a class, or a function with a map.
             module, _, last = module.rpartition(".")
             qualname = f"{last}.{qualname}"

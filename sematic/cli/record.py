@@ -1,5 +1,6 @@
 """The record as commands see it: short ids, their completion, what to say without any."""
 
+import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -69,6 +70,7 @@ def missing_code(error: ImportError, *, option: str, otherwise: str) -> click.Cl
         option: of the LocalRunner that does the same as the command, where the function is.
         otherwise: what else can be done where it was in a file.
     """
+    show_cause(error)
     if " __main__." in str(error):
         advice = (
             "Functions of notebooks and consoles cannot be found from here: there, write "
@@ -79,6 +81,19 @@ def missing_code(error: ImportError, *, option: str, otherwise: str) -> click.Cl
         mend = "Bring it back, under the same name," if moved else "Mend that"
         advice = f"{mend} and call this again; or {otherwise}."
     return click.ClickException(f"{error} {advice}")
+
+
+def show_cause(error: ImportError) -> None:
+    """With ``--verbose``, show what the user's module raised, without the frames before it."""
+    from sematic.error_records import trim
+
+    cause = error.__cause__
+    if cause is None or not click.get_current_context().find_root().params.get("verbose"):
+        return
+    frames = trim(cause.__traceback__)
+    while frames is not None and "importlib" in frames.tb_frame.f_code.co_filename:
+        frames = frames.tb_next
+    click.echo("".join(traceback.format_exception(cause.with_traceback(frames))), err=True)
 
 
 class _Id(click.ParamType):  # type: ignore[type-arg]

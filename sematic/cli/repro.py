@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sematic.cli.record import RunId, open_record, read_run
+from sematic.cli.record import RunId, open_record, read_run, show_cause
 from sematic.cli.screen import Screen, find_screen
 from sematic.wording import SIGNS, clean, describe_error, format_duration, short_id
 
@@ -74,9 +74,12 @@ def _find_function(run: "RunRow") -> "Function[..., object]":
     try:
         return locate_function(run.function_path)
     except ImportError as error:
+        show_cause(error)
+        elsewhere = ""
+        if run.function_path.startswith("__main__."):
+            elsewhere = " Functions of notebooks and consoles cannot be found from here."
         raise click.ClickException(
-            f"{error} Functions of notebooks and consoles cannot be found from here. Its code as "
-            f"it was: sematic show {short_id(run.id)} --source"
+            f"{error}{elsewhere} Its code as it was: sematic show {short_id(run.id)} --source"
         ) from error
 
 

@@ -102,8 +102,8 @@ def _find_function(path: str) -> Function[..., Any]:
     """The function as it is now, or else, for what is taken over, as it was."""
     try:
         return locate_function(path)
-    except ImportError:
-        return RecordedFunction(path)
+    except ImportError as error:
+        return RecordedFunction(path, because=error)
 
 
 class _Binder:

@@ -188,6 +188,11 @@ def test_what_must_still_execute_needs_its_code(tmp_path: Path, lost_id: str) ->
     told = run_sematic("resume", lost_id, cwd=tmp_path, code=1)
     problem = "Unable to find function script.pipeline: No module named 'no_such_module'."
     assert f"{problem} Mend that and call this again; or end" in told
+    script.write_text("def (")
+    told = run_sematic("resume", lost_id, cwd=tmp_path, code=1)
+    problem = "script.pipeline: its import fails with SyntaxError: invalid syntax (line 1 of "
+    assert told.splitlines()[-1].startswith(f"Error: Unable to find function {problem}")
+    assert "Traceback" not in told
     script.write_text(SCRIPT.replace("pipeline(", "renamed("))
     told = run_sematic("resume", lost_id, cwd=tmp_path, code=1)
     assert "script.pipeline: did it change location? Bring it back, under the same name" in told

@@ -100,6 +100,16 @@ def test_a_module_whose_own_imports_fail_says_so(
         locate_function("needs_another.f")
 
 
+@pytest.mark.parametrize("line", ["raise RuntimeError('no')", "def (", "raise SystemExit(3)"])
+def test_a_module_whose_code_fails_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    (tmp_path / "fails.py").write_text(line)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"fails\.f: its import .* \(line 1 of .*fails\.py\)\."):
+        locate_function("fails.f")
+
+
 # --- functions that cannot
 
 
