@@ -42,10 +42,12 @@ def _explain_reuse(case: Case, original_id: str) -> Iterator[Fact]:
     run = case.run
     try:
         original = case.queries.run(original_id)
-    except NotFoundError:  # deleted
-        yield Fact(
-            "cache", f"served: run {case.screen.id(original_id)}, deleted since, computed it"
-        )
+    except NotFoundError:
+        deleted = f"run {case.screen.id(original_id)}, deleted since,"
+        if run.cache_key is None:
+            yield Fact("reused", f"the rerun took over what {deleted} had computed")
+        else:
+            yield Fact("cache", f"served: {deleted} computed it")
         return
     if run.cache_key is None:
         ended = _age(case, original)

@@ -210,6 +210,17 @@ class TestCache:
             f"reused the rerun took over what add {nested(failed_id, 'add')} computed just now"
         ]
 
+    def test_taken_over_from_a_run_that_was_deleted(
+        self, why, sematic_cli: Cli, failed_id: str
+    ) -> None:
+        future, original = pipelines.broken(), nested(failed_id, "add")
+        with pytest.raises(sematic.PipelineRunError):
+            sematic.LocalRunner(rerun_from=nested(failed_id, "divide"), progress="off").run(future)
+        assert sematic_cli("delete", failed_id).exit_code == 0
+        assert why(nested(future.id, "add")) == [
+            f"reused the rerun took over what run {original}, deleted since, had computed"
+        ]
+
 
 class TestEnds:
     def test_retried(self, sematic_cli: Cli) -> None:
