@@ -41,6 +41,7 @@ class _LazyGroup(click.Group):
     """Imports a command's module when the command is needed, and words errors for people."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        _open_what_is_closed()
         try:
             return super().main(*args, **kwargs)
         except OSError as error:
@@ -80,6 +81,13 @@ class _LazyGroup(click.Group):
         except KeyboardInterrupt as error:  # click would say "Aborted!", and end with 1
             click.echo(parting_of(error) or "", err=True)
             sys.exit(130)
+
+
+def _open_what_is_closed() -> None:
+    """Streams that whoever calls has closed (``>&-``) are ``None``: they lead nowhere instead."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _is_of_output(error: OSError) -> bool:

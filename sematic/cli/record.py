@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # loaded when a command asks: help and completion need none
 
 NO_RUNS = "No runs yet. Run a pipeline and it is listed here, for example: sematic run examples/add"
 _MOST_COMPLETIONS = 30
+_MOST_NUMBER = 2**63 - 1  # that databases take, and more than there is of anything
 
 
 def open_record() -> "Queries":
@@ -119,7 +120,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: "str | int", param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """The number.
+        """The number; what is more than a record can hold counts as just that.
 
         Raises:
             BadParameter: it is none, or too small.
@@ -130,7 +131,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is no number.", param, ctx)
         if number < self._least:
             self.fail(f"{value} is less than {self._least}.", param, ctx)
-        return number
+        return min(number, _MOST_NUMBER)
 
 
 class ArtifactId(_Id):

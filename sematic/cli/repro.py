@@ -51,7 +51,11 @@ def repro(run_id: str, debug: bool, copy: Path | None) -> None:
             from sematic.cli.repro_script import write_script
 
             values = {name: store.get(ref) for name, ref in inputs.items()}
-            path = write_script(copy, run, function, values=values, environment=environment)
+            try:
+                path = write_script(copy, run, function, values=values, environment=environment)
+            except OSError as error:
+                place = error.filename or copy
+                raise click.ClickException(f"Cannot write {place}: {error.strerror}.") from error
             click.echo(f"Wrote {path}. To execute it: python {path}")
         else:
             _execute(run, function, inputs, store=store, debug=debug)

@@ -71,6 +71,23 @@ def test_numbers_are_called_so(sematic_cli: Cli) -> None:
     assert "[default: 20]" in sematic_cli("runs", "--help").stdout
 
 
+def test_numbers_may_be_of_any_size(sematic_cli: Cli, complete_id: str) -> None:
+    assert complete_id in sematic_cli("runs", "-n", "9" * 30).stdout
+
+
+def test_closed_streams_lead_nowhere(complete_id: str) -> None:
+    program = f"from sematic.cli import main; main(['show', {complete_id!r}])"
+    for closed in (">&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, program],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_version(sematic_cli: Cli, config_directory: Path) -> None:
     output = sematic_cli("version").stdout
     assert f"Sematic client v{__version__} is installed." in output

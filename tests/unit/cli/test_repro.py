@@ -130,6 +130,15 @@ class TestCopy:
         assert result.exit_code == 1
         assert "exists already" in result.stderr
 
+    def test_a_directory_that_cannot_be_made(
+        self, sematic_cli: Cli, shifting_id: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        place = tmp_path / "file" / "new"
+        result = sematic_cli("repro", shifting_id, "--copy", str(place))
+        assert result.exit_code == 1
+        assert result.stderr == f"Error: Cannot write {place}: Not a directory.\n"
+
     def test_what_makes_calls_shows_what_it_made(self, sematic_cli: Cli, tmp_path: Path) -> None:
         """Futures have no text of their own."""
         sematic_cli("repro", run(first()), "--copy", str(tmp_path))
