@@ -155,6 +155,15 @@ def test_what_is_over_needs_no_code_to_go_on(tmp_path: Path, lost_id: str) -> No
     assert {run.state for run in after.values()} == {RunState.RESOLVED}
 
 
+def test_changed_code_is_told_in_a_line(tmp_path: Path, lost_id: str) -> None:
+    """As a command tells things: without the place of a line that no user wrote."""
+    (tmp_path / "script.py").write_text(SCRIPT.replace("return x + y", "return 1 / 0"))
+    told = run_sematic("resume", lost_id, cwd=tmp_path, code=1)
+    (line,) = [line for line in told.splitlines() if "has changed since" in line]
+    assert line.startswith("The code of script.last has changed since the pipeline run began. ")
+    assert "Warning" not in told
+
+
 def test_what_is_over_stays_as_it_is_when_the_rest_is_cancelled(
     tmp_path: Path, lost_id: str
 ) -> None:
