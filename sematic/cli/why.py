@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sematic.retry import RetrySettings
     from sematic.tracking.views import AttemptRow, RunRow
 
+_AGAIN, _LOST = "Executed again: ", "it is not recorded why."
 _EXECUTING = (RunState.SCHEDULED, RunState.RAN, RunState.RETRYING)
 
 
@@ -86,10 +87,11 @@ def _explain_attempts(case: Case) -> Iterator[Fact]:
     """The attempts before the last one: why another one followed."""
     retry = _retry(case.run)
     for attempt in case.queries.attempts(case.run.id):
-        why = attempt.reason or "it was lost"
         if attempt.error is not None:
-            why = case.describe(attempt.error)
-        yield Fact("retried", f"attempt {attempt.attempt} {_took(attempt)}ended in {why}")
+            end = f"ended in {case.describe(attempt.error)}"
+        else:
+            end = f"was lost: {(attempt.reason or _LOST).removeprefix(_AGAIN)}"
+        yield Fact("retried", f"attempt {attempt.attempt} {_took(attempt)}{end}")
     if retry is not None and case.run.attempt > 1:
         yield Fact("retry", f"{_describe_retry(retry)}; this is attempt {case.run.attempt}")
 

@@ -13,7 +13,7 @@ from click.testing import Result
 import sematic
 from sematic.calls import OutputOf
 from sematic.client import cancel_run, open_record
-from sematic.events import OutputLookedUp, PipelineStarted
+from sematic.events import DriverChanged, OutputLookedUp, PipelineStarted
 from sematic.tracking.queries import open_queries
 from tests.builders import ROOT, artifact, call, expanded, failed, list_of, lost, succeeded
 from tests.driver import Driver
@@ -355,6 +355,15 @@ class TestWaiting:
         execute(pipeline.url, "UPDATE attempts SET scheduled_at = NULL")  # by an older version
         assert "attempt 1 ended in" in self.facts(sematic_cli, "a1")
         assert re.search(r"\n  1  \S+ \S+ +\?  ", sematic_cli("show", "a1").stdout)
+
+    def test_for_another_attempt_than_one_whose_driver_is_gone(
+        self, sematic_cli: Cli, pipeline: RecordedPipeline
+    ) -> None:
+        calls = [call("a1")]
+        pipeline.record(PipelineStarted(1.0, call(ROOT)), expanded(ROOT, calls, OutputOf("a1")))
+        pipeline.record(DriverChanged(5.0, alive_until=4.0))
+        told = self.facts(sematic_cli, "a1")
+        assert "and was lost: the driver that had started it is gone." in told, told
 
     def test_for_the_same_call(self, sematic_cli: Cli, pipeline: RecordedPipeline) -> None:
         inputs = {"x": artifact(1)}
