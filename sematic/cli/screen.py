@@ -150,11 +150,13 @@ def _widths(
     widths = [longest[index] for index in kept]
     if width is None:
         return widths
-    for place in sorted(range(len(kept)), key=lambda place: -widths[place]):
-        least = columns[kept[place]].least
-        excess = sum(widths) + _GAP * (len(kept) - 1) - width
-        if least is not None and excess > 0:
-            widths[place] = max(min(least, widths[place]), widths[place] - excess)
+    least = [widths[place] for place in range(len(kept))]
+    for place, index in enumerate(kept):
+        least[place] = min(columns[index].least or least[place], least[place])
+    room, most = width - _GAP * (len(kept) - 1), max(widths, default=0)
+    while sum(widths) > room and most > 0:  # the widest give first, until they are as others
+        most -= 1
+        widths = [max(least[place], min(had, most)) for place, had in enumerate(widths)]
     return widths
 
 
