@@ -14,7 +14,7 @@ from sematic.cli.screen import Screen, find_screen
 from sematic.wording import SIGNS, clean, describe_error, format_duration, short_id
 
 if TYPE_CHECKING:
-    from sematic.calls import ArtifactRef, Expanded, Failed
+    from sematic.calls import ArtifactRef, ErrorRecord, Expanded, Failed
     from sematic.function import Function
     from sematic.tracking.queries import Queries
     from sematic.tracking.views import RunRow
@@ -153,7 +153,9 @@ def _scratch_store(store: Any) -> Iterator[_ScratchStore]:
 def _tell_output(run: "RunRow", output: "ArtifactRef", took: str, screen: Screen) -> None:
     from sematic.cli.values import build_node, format_flat
 
-    if run.output_id is None:
+    if run.error is not None:
+        compared = _recorded_error(run.error)
+    elif run.output_id is None:
         compared = "none is recorded"
     elif run.output_id == output.id:
         compared = "as recorded"
@@ -169,7 +171,8 @@ def _tell_calls(run: "RunRow", outcome: "Expanded", took: str, screen: Screen) -
     for made in outcome.calls:
         names[made.options.name] = names.get(made.options.name, 0) + 1
     listed = ", ".join(f"{count:,} × {clean(name)}" for name, count in names.items())
-    rest = f"returned in {took}; it made calls, not executed here:"
+    recorded = f", {_recorded_error(run.error)}" if run.error is not None else ""
+    rest = f"returned in {took}{recorded}; it made calls, not executed here:"
     click.echo(_headline("RAN", run.name, rest, screen))
     click.echo(f"  {screen.fit(listed, screen.width and screen.width - 2)}")
 
@@ -187,7 +190,7 @@ def _tell_failure(
     elif (recorded.type, recorded.message) == (error.type, error.message):
         compared = "as recorded"
     else:
-        compared = f"recorded is {describe_error(recorded.type, recorded.message)}"
+        compared = _recorded_error(recorded)
     line = _headline("FAILED", run.name, f"failed after {took}, {compared}", screen)
     click.echo(line, err=True)
     if debug and exception is not None:
@@ -197,6 +200,10 @@ def _tell_failure(
 
         pdb.post_mortem(trim(exception.__traceback__) or exception.__traceback__)
     sys.exit(1)
+
+
+def _recorded_error(recorded: "ErrorRecord") -> str:
+    return f"recorded is {describe_error(recorded.type, recorded.message)}"
 
 
 def _headline(state: str, name: str, rest: str, screen: Screen) -> str:

@@ -98,6 +98,14 @@ class TestExecution:
         expected = ", recorded is ValueError: negative: -2\n"
         assert sematic_cli("repro", run_id).stderr.endswith(expected)
 
+    def test_failing_no_more(self, sematic_cli: Cli) -> None:
+        _now["value"] = -2
+        run_id = run(shifting(2, "p", flags={}))
+        _now["value"] = 1
+        result = sematic_cli("repro", run_id)
+        assert result.exit_code == 0
+        assert ", recorded is ValueError: negative: -2\n  3\n" in result.stdout
+
     def test_calls_are_listed(self, sematic_cli: Cli, complete_id: str) -> None:
         output = sematic_cli("repro", complete_id).stdout
         assert "adding up\n◐ add_up  returned in " in output
