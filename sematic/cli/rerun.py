@@ -1,5 +1,6 @@
 """``sematic rerun``: execute a pipeline run again, or what depends on one of its runs."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import click
 from sematic.cli.record import RunId, missing_code, open_record, read_run
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.cli.tree import RunTree, TreeLine
-from sematic.errors import CancellationError, NotFoundError, PipelineRunError
+from sematic.errors import CancellationError, InvalidOptionError, NotFoundError, PipelineRunError
 from sematic.states import RunState
 from sematic.wording import clean, short_id
 
@@ -57,12 +58,23 @@ def rerun(run: str, start: str | None, dry_run: bool) -> None:
                 _print_plan(queries, row, found, store)
             else:
                 _execute(row, found, store, settings.database_url)
+        except InvalidOptionError as error:
+            raise InvalidOptionError(_in_words_of_commands(str(error))) from error
         except ImportError as error:
             raise missing_code(
                 error,
                 option=f"rerun_from={short_id(start_id)!r}",
                 otherwise="run the pipeline anew, with the code as it is now",
             ) from error
+
+
+def _in_words_of_commands(text: str) -> str:
+    """What to give a runner as ``rerun_from``, as what to type."""
+    return re.sub(
+        r"rerun_from='([0-9a-f]{32})'",
+        lambda found: f"sematic rerun {short_id(found[1])}",
+        text,
+    )
 
 
 def _find_start(queries: "Queries", run: "RunRow", start: str | None) -> str:

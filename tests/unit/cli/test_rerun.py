@@ -170,6 +170,17 @@ class TestMistakes:
         assert result.exit_code == 1
         assert "does not take its recorded arguments any more" in result.stderr
 
+    def test_a_call_that_takes_other_arguments(
+        self, sematic_cli: Cli, failed: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What to do instead is said as a command."""
+        monkeypatch.setattr(train, "__signature__", nameless.__signature__)
+        for options in ([], ["--dry-run"]):
+            result = sematic_cli("rerun", _id(failed, "train"), *options)
+            assert result.exit_code == 1
+            expected = f"called anew: sematic rerun {failed[:8]} ({training.path}).\n"
+            assert result.stderr.endswith(expected)
+
     def test_functions_that_are_not_there(self, sematic_cli: Cli, lost_id: str) -> None:
         result = sematic_cli("rerun", lost_id)
         assert result.exit_code == 1
