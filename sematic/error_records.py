@@ -78,6 +78,16 @@ def trim(frames: TracebackType | None) -> TracebackType | None:
     return trimmed
 
 
+def trim_causes(error: BaseException) -> None:
+    """Take the frames of this package out of the tracebacks of what an error comes from."""
+    seen: set[int] = set()
+    cause = error.__cause__ or error.__context__
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        cause.__traceback__ = trim(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__
+
+
 def is_ours(filename: str) -> bool:
     """Whether code of this package is in a file; its examples are a user's code."""
     return filename.startswith(_PACKAGE) and not filename.startswith(_EXAMPLES)

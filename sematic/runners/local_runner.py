@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sematic.artifacts.store import FileSystemStore
 from sematic.caching import CacheNamespace, determine_cache_namespace
 from sematic.engine import Engine
+from sematic.error_records import trim_causes
 from sematic.errors import InvalidOptionError, RecordError, SematicError
 from sematic.events import OnFailure
 from sematic.future import AbstractFuture, Future
@@ -110,6 +111,8 @@ class LocalRunner(Runner):
             return run_future(future, self._execute)
         except SematicError as error:
             error.__traceback__ = None  # its way through this package tells users nothing
+            if isinstance(error, RecordError):
+                trim_causes(error)
             raise error
         except KeyboardInterrupt as error:
             if isinstance(future, Future) and parting_of(error) is not None:

@@ -1,11 +1,13 @@
 """The options of LocalRunner that can be wrong before anything runs."""
 
+import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import sematic
-from sematic.errors import InvalidOptionError
+from sematic.errors import InvalidOptionError, RecordError
 
 
 @sematic.func
@@ -44,3 +46,15 @@ def test_any_parallelism(value: int) -> None:
 def test_no_parallelism(value: Any) -> None:
     with pytest.raises(InvalidOptionError, match="max_parallelism must be a positive integer or"):
         sematic.LocalRunner(max_parallelism=value)
+
+
+def test_a_record_that_cannot_be_used_is_told_without_frames_of_this_package(
+    config_directory: Path,
+) -> None:
+    config_directory.mkdir()
+    (config_directory / "sematic.db").write_text("this is no database" * 100)
+    with pytest.raises(RecordError, match="it is damaged, or is no SQLite file") as caught:
+        sematic.LocalRunner(progress="off").run(number())
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "DatabaseError: file is not a database" in shown
+    assert "connections.py" not in shown
