@@ -119,6 +119,7 @@ def _header(ref: "ArtifactRef", screen: Screen, problem: str | None) -> list[str
 
 def _body(ref: "ArtifactRef", screen: Screen) -> list[str]:
     from sematic.cli import previews
+    from sematic.cli.pictures import describe_picture, picture_in_payload
     from sematic.cli.values import build_node, format_pretty, read_payload
 
     summary = {} if ref.summary is None else json.loads(ref.summary)
@@ -135,11 +136,20 @@ def _body(ref: "ArtifactRef", screen: Screen) -> list[str]:
             known = "".join(
                 f"{summary[name]}, " for name in ("mime_type", "mode") if name in summary
             )
-            how = f"sematic artifacts get {short_id(ref.id)} picture.png"
-            return [f"A picture ({known}{format_size(ref.size)}). To look at it: {how}"]
+            return _picture(ref, known + format_size(ref.size), summary.get("mime_type"))
         case "text":
             return previews.preview_text(summary["text"], summary["length"])
     payload = None if ref.payload is None else read_payload(ref.payload)
     if isinstance(payload, str):
         return previews.preview_text(payload, len(payload))
+    if (encoded := picture_in_payload(payload)) is not None:
+        mime_type, description = describe_picture(encoded)
+        return _picture(ref, description, mime_type)
     return format_pretty(build_node(ref), screen.width or 100)
+
+
+def _picture(ref: "ArtifactRef", description: str, mime_type: str | None) -> list[str]:
+    from sematic.cli.pictures import picture_ending
+
+    how = f"sematic artifacts get {short_id(ref.id)} image{picture_ending(mime_type)}"
+    return [f"A picture ({description}). To look at it: {how}"]

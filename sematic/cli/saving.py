@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ def _write(value: Any, ref: "ArtifactRef", path: Path) -> None:
     elif hasattr(value, "savefig"):
         _check_picture(value, path)
         value.savefig(path)
+    elif _is_of_pillow(value):
+        value.save(path)
     elif suffix in _FRAME_METHODS and hasattr(value, _FRAME_METHODS[suffix]):
         getattr(value, _FRAME_METHODS[suffix])(path)
     elif suffix == ".json" and ref.payload is not None:
@@ -88,11 +91,29 @@ def _write(value: Any, ref: "ArtifactRef", path: Path) -> None:
 def _check_beginning(beginning: bytes, path: Path, *, what: str, fitting: str) -> None:
     """Refuse to give a file a name that says that it is something else."""
     wanted = _BEGINNINGS.get(path.suffix.lower())
-    if wanted is not None and not beginning.startswith(wanted):
-        raise click.ClickException(
-            f"The value is {what}, which does not make a {path.suffix} file. Write it to a file "
-            f"that ends in {fitting}, for example {path.stem}{fitting.split(',', maxsplit=1)[0]}."
-        )
+    if wanted is None or beginning.startswith(wanted):
+        return
+    if (ending := _find_ending(beginning)) is not None:
+        what, fitting = f"what a {ending} file is made of", ending
+    raise click.ClickException(
+        f"The value is {what}, which does not make a {path.suffix} file. Write it to a file "
+        f"that ends in {fitting}, for example {path.stem}{fitting.split(',', maxsplit=1)[0]}."
+    )
+
+
+def _find_ending(beginning: bytes) -> str | None:
+    """The ending of files that begin like this, if there is one that is certain."""
+    fitting = [ending for ending, known in _BEGINNINGS.items() if beginning.startswith(known)]
+    if fitting == [".webp"] and beginning[8:12] != b"WEBP":
+        return None  # sounds and films begin like this too
+    if ".zip" in fitting:
+        return ".zip"  # the others are special ones
+    return fitting[0] if fitting else None
+
+
+def _is_of_pillow(value: object) -> bool:
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)
 
 
 def _check_picture(figure: Any, path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from sematic.calls import ArtifactRef
+from sematic.cli.pictures import describe_picture, picture_in_payload
 from sematic.cli.screen import cell_length
 from sematic.wording import format_size, one_line
 
@@ -125,6 +126,8 @@ def _payload_node(value: Any) -> Node:
 
 
 def _fields(value: Mapping[str, Any]) -> Node:
+    if (encoded := picture_in_payload(value)) is not None:
+        return f"<Image, {describe_picture(encoded)[1]}>"
     items = [(f"{name}=", _payload_node(v)) for name, v in value["fields"].items()]
     return Group(f"{_class_name(value['class'])}(", items, ")")
 

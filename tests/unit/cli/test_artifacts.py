@@ -29,6 +29,18 @@ def picture() -> Image:
     return Image(output.getvalue())
 
 
+@sematic.func
+def small_picture(form: str) -> Image:
+    output = io.BytesIO()
+    PIL.Image.new("RGB", (64, 1048)).save(output, form)
+    return Image(output.getvalue())
+
+
+@sematic.func
+def of_pillow() -> PIL.Image.Image:
+    return PIL.Image.new("RGB", (64, 48))
+
+
 @pytest.fixture
 def output_id(sematic_cli: Cli) -> Callable[[sematic.Future], str]:
     """Run a pipeline and tell its output's id."""
@@ -70,6 +82,47 @@ def test_get_writes_a_file(
     path = tmp_path / "number.json"
     sematic_cli("artifacts", "get", output_id(pipelines.add(1, 2)), str(path))
     assert json.loads(path.read_text()) == 3
+
+
+@pytest.mark.parametrize(
+    ("form", "described"),
+    [
+        ("png", "image/png, 64 × 1,048 pixels"),
+        ("jpeg", "image/jpeg, 64 × 1,048 pixels"),
+        ("gif", "image/gif, 64 × 1,048 pixels"),
+        ("webp", "image/webp"),
+    ],
+)
+def test_a_small_picture_is_described_too(
+    sematic_cli: Cli,
+    output_id: Callable[[sematic.Future], str],
+    tmp_path: Path,
+    form: str,
+    described: str,
+) -> None:
+    ending = ".jpg" if form == "jpeg" else f".{form}"
+    id_ = output_id(small_picture(form))
+    (line,) = sematic_cli("artifacts", "show", id_).stdout.rstrip("\n").split("\n")[4:]
+    how = re.escape(f"sematic artifacts get {id_[:8]} image{ending}")
+    assert re.fullmatch(rf"A picture \({described}, [\d.]+ K?i?B\)\. To look at it: {how}", line)
+    path = tmp_path / f"image{ending}"
+    assert sematic_cli("artifacts", "get", id_, str(path)).exit_code == 0
+    assert PIL.Image.open(path).size == (64, 1048)
+    wrong = sematic_cli("artifacts", "get", id_, str(tmp_path / "i.pdf"))
+    assert wrong.stderr == (
+        f"Error: The value is what a {ending} file is made of, which does not make a .pdf file. "
+        f"Write it to a file that ends in {ending}, for example i{ending}.\n"
+    )
+
+
+def test_pictures_of_pillow_can_be_written_in_any_form(
+    sematic_cli: Cli, output_id: Callable[[sematic.Future], str], tmp_path: Path
+) -> None:
+    id_ = output_id(of_pillow())
+    assert f"get {id_[:8]} image.png" in sematic_cli("artifacts", "show", id_).stdout
+    for name in ("image.png", "image.jpg"):
+        assert sematic_cli("artifacts", "get", id_, str(tmp_path / name)).exit_code == 0
+        assert PIL.Image.open(tmp_path / name).size == (64, 48)
 
 
 def test_check_finds_what_is_damaged_or_gone(

@@ -6,6 +6,7 @@ import decimal
 import enum
 import json
 import pathlib
+import struct
 import uuid
 import zoneinfo
 from typing import Any, NamedTuple
@@ -15,7 +16,9 @@ import pytest
 from sematic.artifacts.store import FileSystemStore
 from sematic.calls import ArtifactRef
 from sematic.cli.values import build_node, format_flat, format_pretty
+from sematic.types import Image
 
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480)
 MOMENT = datetime.datetime(2024, 7, 2, 3)
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 INDIA = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
@@ -58,6 +61,9 @@ def show(value: Any, tmp_path: pathlib.Path) -> str:
         ("it's", '"it\'s"'),
         ("\ud800", r"'\ud800'"),
         (b"ab", "b'ab'"),
+        (Image(PNG), "<Image, image/png, 640 × 480 pixels, 24 B>"),
+        (Image(PNG[:20]), "<Image, image/png, 20 B>"),
+        ([Image(b"ab")], "[<Image, application/octet-stream, 2 B>]"),
         ([1, "a"], "[1, 'a']"),
         ((1,), "(1,)"),
         ((), "()"),
