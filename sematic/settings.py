@@ -101,15 +101,16 @@ SETTINGS = (
         "SEMATIC_DATABASE_URL",
         "Database of the record: SQLite or PostgreSQL.",
         default=f"sqlite:///{_CONFIG_DIRECTORY}/sematic.db",
-        pattern=r"[A-Za-z][A-Za-z0-9+.]*://\S.*",
-        form="a URL such as postgresql://user:password@host/database",
+        pattern=r"(?:sqlite:///(?:/|%2F)|postgres(?:ql)?(?:\+psycopg)?://\S).*",
+        form="a URL such as postgresql://user:password@host/database or sqlite:////absolute/path",
     ),
     Setting(
         "SEMATIC_ARTIFACTS_URI",
         "Where large artifacts are stored: a directory, or a place such as s3://bucket/prefix.",
         default=f"{_CONFIG_DIRECTORY}/artifacts",
-        pattern=r"/.*|[A-Za-z][A-Za-z0-9+.]*://\S.*",
-        form="an absolute path or a URI such as s3://bucket/prefix",
+        # What Arrow's file systems know; an import of Arrow would cost more than all settings.
+        pattern=r"/.*|(?:file|local|s3|gs|gcs|abfss?|hdfs|viewfs)://\S.*",
+        form="an absolute path or a URI such as s3://bucket/prefix (or gs://, abfs://, hdfs://)",
     ),
     Setting(
         "SEMATIC_LEASE_SECONDS",

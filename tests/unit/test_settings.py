@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -147,20 +148,38 @@ def test_no_directory_is_needed_where_no_default_is(tmp_path: Path) -> None:
         ("SEMATIC_LEASE_SECONDS", "a minute", "a number of seconds, at least 1"),
         ("SEMATIC_API_ADDRESS", "localhost:5001", "a URL such as http://127.0.0.1:5001"),
         ("SEMATIC_DATABASE_URL", "sematic.db", "a URL such as postgresql://"),
+        ("SEMATIC_DATABASE_URL", "mysql://a/b", "a URL such as postgresql://"),
+        ("SEMATIC_DATABASE_URL", "postgresql+psycopg2://a/b", "a URL such as postgresql://"),
+        ("SEMATIC_DATABASE_URL", "sqlite:///sematic.db", ".* or sqlite:////absolute/path"),
         ("SEMATIC_ARTIFACTS_URI", "artifacts", "an absolute path or a URI"),
+        *(
+            ("SEMATIC_ARTIFACTS_URI", uri, "an absolute path or a URI such as s3://bucket/prefix")
+            for uri in ("ftp://x", "s4://b", "http://x/y")
+        ),
     ],
 )
 def test_invalid_value_is_refused_wherever_it_is(home, name: str, value: str, form: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name} is '{value}'; it must be {form}"):
+    with pytest.raises(SettingsError, match=f"{name} is '{re.escape(value)}'; it must be {form}"):
         set_setting(name, value, environ=home)
-    with pytest.raises(SettingsError, match=f"is '{value}' \\(from the environment\\)"):
+    with pytest.raises(SettingsError, match=f"is '{re.escape(value)}' \\(from the environment\\)"):
         load_settings({**home, name: value})
     write_file(home, f"version: 1\nsettings:\n  {name}: {value}\n")
-    with pytest.raises(SettingsError, match=f"is '{value}' \\(from the file\\)"):
+    with pytest.raises(SettingsError, match=f"is '{re.escape(value)}' \\(from the file\\)"):
         load_settings(home)
-    valid = {"SEMATIC_PROGRESS": "off", "SEMATIC_LEASE_SECONDS": "30"}
+    valid = {
+        "SEMATIC_PROGRESS": "off",
+        "SEMATIC_LEASE_SECONDS": "30",
+        "SEMATIC_DATABASE_URL": "postgres://a/b",
+        "SEMATIC_ARTIFACTS_URI": "gs://a/b",
+    }
     set_setting(name, valid.get(name, "http://x/y"), environ=home)
     load_settings(home)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file"])
+def test_places_that_arrow_knows_are_taken(home, scheme: str) -> None:
+    set_setting("SEMATIC_ARTIFACTS_URI", f"{scheme}://a/b", environ=home)
+    assert load_settings(home).artifacts_uri == f"{scheme}://a/b"
 
 
 def test_empty_value_is_refused(home) -> None:

@@ -67,6 +67,6 @@ def test_a_place_that_does_not_answer_is_an_error(
     sematic_cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipelines.run(pipelines.data())
-    monkeypatch.setenv("SEMATIC_ARTIFACTS_URI", "gopher://nowhere/x")
+    monkeypatch.setenv("SEMATIC_ARTIFACTS_URI", "gs:///x")
     result = sematic_cli("gc")
-    assert (result.exit_code, "Cannot use gopher://nowhere/x" in result.stderr) == (1, True)
+    assert (result.exit_code, "Cannot use gs:///x" in result.stderr) == (1, True)
