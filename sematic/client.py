@@ -155,7 +155,7 @@ def open_record() -> Queries:
     """
     if read_setting("SEMATIC_DATABASE_URL") is None and not _has_directory():
         return open_queries(None)
-    return open_queries(load_settings().database_url)
+    return open_queries(load_settings(reading=True).database_url)
 
 
 def read_value(ref: ArtifactRef) -> Any:
@@ -166,7 +166,7 @@ def read_value(ref: ArtifactRef) -> Any:
     """
     from sematic.artifacts.store import FileSystemStore  # only for who reads values
 
-    return FileSystemStore(load_settings().artifacts_uri).get(ref)
+    return FileSystemStore(load_settings(reading=True).artifacts_uri).get(ref)
 
 
 def _find_root_id(run_id: str) -> str:

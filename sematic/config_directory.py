@@ -37,6 +37,20 @@ def config_directory(environ: Mapping[str, str] | None = None) -> Path:
         return fallback
 
 
+def readable_directory(environ: Mapping[str, str] | None = None) -> Path:
+    """The directory to read from: one that ``SEMATIC_CONFIG_DIR`` names need not be writable.
+
+    Raises:
+        SettingsError: as :func:`config_directory`, for a directory that cannot be read either.
+    """
+    environ = os.environ if environ is None else environ
+    if environ.get(_VARIABLE):
+        path = configured_directory(environ)
+        if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK):
+            return path
+    return config_directory(environ)
+
+
 def configured_directory(environ: Mapping[str, str]) -> Path:
     """The directory by configuration alone, whether or not it exists or can be written to.
 

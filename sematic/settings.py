@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from sematic.config_directory import config_directory
+from sematic.config_directory import config_directory, readable_directory
 from sematic.credentials import MASK, hide_credentials
 from sematic.errors import SettingsError
 from sematic.option_names import closest
@@ -35,6 +35,7 @@ __all__ = [
     "get_setting",
     "load_settings",
     "read_setting",
+    "readable_directory",
     "set_setting",
     "settings_path",
 ]
@@ -196,20 +197,29 @@ class FoundSetting:
         return "" if self.value is None else self.setting.show(self.value)
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, *, reading: bool = False) -> Settings:
     """The settings, from ``environ`` (the process's own unless given), the file and defaults.
 
     An environment variable that is empty counts as not set.
+
+    Args:
+        environ: environment variables.
+        reading: whether nothing is going to be written: then the config directory may be
+            read-only.
 
     Raises:
         SettingsError: a value is not valid, the file cannot be read, or the config directory is
             needed for a default and cannot be used.
     """
-    values = {found.setting.attribute: found.parsed for found in find_settings(environ)}
+    values = {
+        found.setting.attribute: found.parsed for found in find_settings(environ, reading=reading)
+    }
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def find_settings(environ: Mapping[str, str] | None = None) -> Iterator[FoundSetting]:
+def find_settings(
+    environ: Mapping[str, str] | None = None, *, reading: bool = False
+) -> Iterator[FoundSetting]:
     """Each setting of the table with its value; a default is worked out when it is reached.
 
     Raises:
@@ -217,7 +227,8 @@ def find_settings(environ: Mapping[str, str] | None = None) -> Iterator[FoundSet
     """
     environ = os.environ if environ is None else environ
     in_file = read_settings(environ, known=_names())
-    directory = cache(lambda: str(config_directory(environ)))
+    find_directory = readable_directory if reading else config_directory
+    directory = cache(lambda: str(find_directory(environ)))
     for setting in SETTINGS:
         found = _find_explicit(setting, environ, in_file)
         if found.value is None and setting.default is not None:

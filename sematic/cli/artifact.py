@@ -94,7 +94,7 @@ def _find_problem(ref: "ArtifactRef") -> str | None:
     from sematic.errors import ArtifactError, CorruptArtifactError, MissingArtifactError
     from sematic.settings import load_settings
 
-    location = load_settings().artifacts_uri
+    location = load_settings(reading=True).artifacts_uri
     store = FileSystemStore(location)
     try:
         if "://" not in location or ref.payload is not None:

@@ -53,7 +53,7 @@ def check(artifact_ids: tuple[str, ...]) -> None:
     from sematic.settings import load_settings
     from sematic.tracking.references import iter_referenced
 
-    settings = load_settings()
+    settings = load_settings(reading=True)
     store = FileSystemStore(settings.artifacts_uri)
     url = None if open_record().is_empty else settings.database_url
     refs = map(find_artifact, artifact_ids) if artifact_ids else iter_referenced(url)

@@ -37,11 +37,11 @@ def logs(run_id: str, follow: bool, attempt: int | None) -> None:
 
     For a pipeline run that is what all of its runs printed, each under a line with its name.
     """
-    from sematic.settings import config_directory
+    from sematic.settings import readable_directory
 
     queries = open_record()
     scope = _find_scope(queries, find_run(queries, run_id))
-    printer = _Printer(config_directory() / "logs" / scope.root_id, attempt)
+    printer = _Printer(readable_directory() / "logs" / scope.root_id, attempt)
     if follow:
         _follow(scope, printer)
     else:

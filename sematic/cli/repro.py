@@ -41,7 +41,7 @@ def repro(run_id: str, debug: bool, copy: Path | None) -> None:
     queries = open_record()
     run = read_run(queries, run_id)
     inputs = _inputs(queries, run)
-    store = FileSystemStore(load_settings().artifacts_uri)
+    store = FileSystemStore(load_settings(reading=True).artifacts_uri)
     environment = queries.environment(run.root_id)
     copy = copy and copy.absolute()
     with original_surroundings(environment):

@@ -55,7 +55,7 @@ def show() -> None:
     try:
         rows = [
             (found.setting.name, found.shown or "(not set)", found.origin if found.value else "")
-            for found in find_settings()
+            for found in find_settings(reading=True)
         ]
         path = settings_path(os.environ)
     except SettingsError as error:

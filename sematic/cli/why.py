@@ -40,7 +40,7 @@ def why(run_id: str) -> None:
     queries, screen = open_record(), find_screen()
     run = read_run(queries, run_id)
     row = queries.pipeline_run(run.root_id)
-    case = Case(load_settings().database_url, queries, run, row, time.time(), screen)
+    case = Case(load_settings(reading=True).database_url, queries, run, row, time.time(), screen)
     lines = [_headline(run, screen), *lay_out(_facts(case), screen)]
     difference = list(explain_difference(case))
     echo([*lines, *([""] if difference else []), *difference], screen)

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from sematic.credentials import hide_credentials
 from sematic.errors import RecordError
-from sematic.tracking.faults import explain_postgres, explain_sqlite
+from sematic.tracking.faults import explain_postgres, explain_sqlite, find_read_only
 from sematic.tracking.forks import keep_from_children, no_fork
 
 HEAD = "0005"
@@ -65,12 +65,13 @@ def display_url(url: str) -> str:
     return hide_credentials(url)
 
 
-def connect(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Any:
+def connect(url: str, *, busy_seconds: float = BUSY_SECONDS, reading: bool = False) -> Any:
     """A new connection in autocommit mode; :func:`transaction` opens transactions on it.
 
     Args:
         url: of the database.
         busy_seconds: how long a statement waits for another process, SQLite only.
+        reading: whether nothing is going to be written: then a SQLite file may be read-only.
 
     Raises:
         RecordUnavailableError: it is locked, or cannot be reached now.
@@ -78,7 +79,10 @@ def connect(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Any:
     """
     with errors_explained(url), no_fork():
         if is_sqlite(url):
-            return keep_from_children(_connect_sqlite(sqlite_path(url), busy_seconds))
+            path = sqlite_path(url)
+            if reading and find_read_only(path) is not None:
+                return keep_from_children(_connect_read_only(path, busy_seconds))
+            return keep_from_children(_connect_sqlite(path, busy_seconds))
         return keep_from_children(_connect_postgres(url))
 
 
@@ -103,13 +107,17 @@ def driver_error(url: str) -> type[Exception]:
     return sqlite3.Error if is_sqlite(url) else _psycopg().Error
 
 
-def read_schema_version(url: str) -> str | None:
+def read_schema_version(url: str, *, reading: bool = False) -> str | None:
     """The schema version of a database's tables, ``None`` where there are none.
+
+    Args:
+        url: of the database.
+        reading: see :func:`connect`.
 
     Raises:
         RecordError: the database cannot be reached.
     """
-    connection = connect(url)
+    connection = connect(url, reading=reading)
     with errors_explained(url), closing(connection):
         return schema_version(connection)
 
@@ -242,6 +250,39 @@ def _connect_sqlite(path: Path, busy_seconds: float) -> sqlite3.Connection:
     )
     try:
         prepare_sqlite(connection, busy_seconds=busy_seconds)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_read_only(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """A connection to a file that this process cannot write to, or whose directory it cannot.
+
+    Where there is no log, the file alone is the record, and nobody here changes it. Where there is
+    one, SQLite needs the index of the log beside it, which it can only read here, not make.
+    """
+    check_place(path)
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro{'' if has_log else '&immutable=1'}",
+        uri=True,
+        timeout=busy_seconds,
+        check_same_thread=False,
+        factory=_SqliteConnection,
+    )
+    connection.isolation_level = None
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if has_log and ("unable to open" in str(error) or "readonly" in str(error)):
+            raise RecordError(
+                f"Cannot read the record at {path}: its last changes are in {path.name}-wal, which "
+                f"only a process that may write to {path.parent} can open. Copy both files to a "
+                "directory that you may write to, and set SEMATIC_CONFIG_DIR to that."
+            ) from error
+        raise
     except BaseException:
         connection.close()
         raise

@@ -62,7 +62,7 @@ def open_queries(url: str | None) -> "Queries":
     """
     if url is None or (is_sqlite(url) and not sqlite_path(url).is_file()):
         return Queries(None)
-    version = read_schema_version(url)
+    version = read_schema_version(url, reading=True)
     if version is None:  # nobody has run anything there
         return Queries(None)
     if version == HEAD:

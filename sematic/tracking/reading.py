@@ -23,7 +23,7 @@ def reading(url: str) -> Iterator[Ask]:
         RecordError: it cannot be read.
     """
     mark = "?" if is_sqlite(url) else "%s"
-    with errors_explained(url), closing(connect(url)) as connection:
+    with errors_explained(url), closing(connect(url, reading=True)) as connection:
         yield lambda query, values: connection.execute(query.replace("?", mark), values)
 
 

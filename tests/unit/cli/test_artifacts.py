@@ -11,7 +11,10 @@ import pytest
 from click.testing import Result
 
 import sematic
+from sematic.client import get_run_output
+from sematic.tracking.kept_open import close_kept
 from sematic.types import Image
+from tests.disks import SmallDisk
 from tests.unit.cli import pipelines
 
 Cli = Callable[..., Result]
@@ -123,6 +126,36 @@ def test_pictures_of_pillow_can_be_written_in_any_form(
     for name in ("image.png", "image.jpg"):
         assert sematic_cli("artifacts", "get", id_, str(tmp_path / name)).exit_code == 0
         assert PIL.Image.open(tmp_path / name).size == (64, 48)
+
+
+def test_a_read_only_config_directory_can_be_looked_at(
+    sematic_cli: Cli, small_disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMATIC_CONFIG_DIR", str(small_disk.path))
+    run_id = pipelines.run(pipelines.data())
+    close_kept()
+    small_disk.make_read_only()
+    shown = sematic_cli("show", run_id).stdout
+    found = re.search(r"\b[0-9a-f]{40}\b", shown)
+    assert found
+    for command in (
+        ("runs",),
+        ("why", run_id),
+        ("logs", run_id),
+        ("artifacts", "show", found[0]),
+        ("artifacts", "check"),
+        ("settings", "show"),
+    ):
+        assert sematic_cli(*command).exit_code == 0, command
+    assert get_run_output(run_id) == pipelines.data.func()
+    for command in (
+        ("gc",),
+        ("delete", "-y", run_id),
+        ("delete", "--older-than", "0m"),
+        ("settings", "set", "SNOWFLAKE_USER", "me"),
+    ):
+        refused = sematic_cli(*command)
+        assert (refused.exit_code, "it cannot be written to" in refused.stderr) == (1, True)
 
 
 def test_check_finds_what_is_damaged_or_gone(

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import sqlite3
 import threading
 import time
@@ -334,6 +335,38 @@ def test_a_read_only_disk_without_a_record(small_disk: SmallDisk) -> None:
     path = small_disk.path / "deep" / "er" / "record.db"
     with pytest.raises(RecordError, match=rf"{path}: {small_disk.path} is read-only for this"):
         SqlTracker(f"sqlite:///{path}").begin(info())
+
+
+def test_a_record_on_a_read_only_disk_can_be_read(on_disk: Record, small_disk: SmallDisk) -> None:
+    on_disk.write()
+    on_disk.writer.close()
+    small_disk.make_read_only()
+    (row,) = open_queries(on_disk.url).pipeline_runs()
+    assert row.root_id == ROOT
+    with (
+        closing(connect(on_disk.url, reading=True)) as connection,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        connection.execute("DELETE FROM events")
+
+
+@pytest.mark.parametrize("endings", [("-wal", "-shm"), ("-wal",)])
+def test_what_is_in_the_log_only_is_read_or_missed_aloud(
+    record: Record, small_disk: SmallDisk, endings: tuple[str, ...]
+) -> None:
+    """A driver that was killed leaves a log: without it the file would be an older record."""
+    record.write()
+    copied = small_disk.path / "record.db"
+    for ending in ("", *endings):
+        shutil.copy(f"{record.path}{ending}", f"{copied}{ending}")
+    small_disk.make_read_only()
+    url = f"sqlite:///{copied}"
+    if "-shm" in endings:
+        with closing(connect(url, reading=True)) as connection:
+            assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    else:
+        with pytest.raises(RecordError, match=r"are in record\.db-wal, which only .* Copy both"):
+            open_queries(url)
 
 
 def as_nobody(function: Any) -> str:
