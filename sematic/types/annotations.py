@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
 from sematic.errors import InvalidFunctionError
+from sematic.types.classes import is_subclass
 from sematic.types.forms import (
     Kind,
     form_of,
@@ -18,6 +19,7 @@ from sematic.types.forms import (
     is_open_tuple_part,
     unwrap,
 )
+from sematic.types.hashability import never_has_hash
 from sematic.types.hints import evaluate, function_scopes, member_types
 from sematic.types.refusals import is_of_files, suggest
 
@@ -53,6 +55,8 @@ _REFUSED_CLASSES = frozenset(
         collections.abc.AsyncIterable,
         collections.abc.AsyncIterator,
         collections.abc.AsyncGenerator,
+        typing.Generic,
+        typing.Protocol,
     }
 )
 
@@ -133,6 +137,8 @@ def _checked_parts(annotation: Any) -> tuple[Any, ...]:
     origin = get_origin(annotation)
     if is_alias(origin) or is_alias(annotation) or is_new_type(annotation):
         return (unwrap(annotation),)
+    if origin is typing.Literal:
+        _check_literal(annotation)
     if annotation is None or origin is typing.Literal:
         return ()
     if origin is typing.Annotated:
@@ -163,7 +169,29 @@ def _parts_of_class(annotation: Any, cls: Any) -> tuple[Any, ...]:
         )
     form = form_of(annotation)
     nested = (Kind.COLLECTION, Kind.TUPLE, Kind.MAPPING, Kind.TYPE)
-    return form.args if form.kind in nested else ()
+    if form.kind not in nested:
+        return ()
+    if form.kind is Kind.MAPPING or is_subclass(form.cls, collections.abc.Set):
+        _check_hashable(annotation, form.args[0])
+    return form.args
+
+
+def _check_hashable(annotation: Any, part: Any) -> None:
+    if is_alias(part) or not never_has_hash(part):  # an alias may be of itself
+        return
+    raise InvalidFunctionError(
+        f"No value but an empty one can be of type {annotation}: values of {part} have no hash. "
+        "Use tuples and frozensets for what is in a set, or is a key."
+    )
+
+
+def _check_literal(annotation: Any) -> None:
+    for value in get_args(annotation):
+        if type(value).__hash__ is None:
+            raise InvalidFunctionError(
+                f"The values of a Literal are numbers, texts and the like, but in {annotation} "
+                f"there is {value!r}. Write its type instead."
+            )
 
 
 _PARAMETERS = {dict: 2, list: 1, set: 1, frozenset: 1}

@@ -1,6 +1,7 @@
 """Whether the values of a type can be in a set, or be the keys of a dict."""
 
 import dataclasses
+import inspect
 from typing import Any
 
 from sematic.types.forms import Form, Kind, form_of
@@ -11,6 +12,18 @@ from sematic.types.keys import TypeKey
 def has_hash(annotation: Any) -> bool:
     """Whether all values of a type surely have a hash. Subclasses are taken to keep it."""
     return _has_hash(annotation, frozenset())
+
+
+def never_has_hash(annotation: Any) -> bool:
+    """Whether surely no value of a type has a hash, as of ``list[int]`` and ``dict[str, int]``."""
+    form = form_of(annotation)
+    match form.kind:
+        case Kind.TUPLE:
+            return any(map(never_has_hash, form.args))
+        case Kind.COLLECTION | Kind.MAPPING:  # of an abstract class there may be others
+            return form.cls.__hash__ is None and not inspect.isabstract(form.cls)
+        case _:
+            return False
 
 
 def _has_hash(annotation: Any, outer: frozenset[TypeKey]) -> bool:

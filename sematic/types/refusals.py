@@ -28,6 +28,8 @@ _BY_NAME = {
     "Self": "Write the name of the class instead.",
     "TypedDict": "Define a class with the keys, and write its name.",
     "NamedTuple": "Define a class with the fields, and write its name.",
+    "Generic": "Define a class of it, and write its name.",
+    "Protocol": "Define a class of it, and write its name.",
     "Unpack": "Write the types one by one.",
     "TypeVarTuple": "Write the types one by one.",
     "ParamSpec": f"{_ANY_VALUE}, functions too.",

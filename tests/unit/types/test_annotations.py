@@ -13,6 +13,7 @@ from typing import (
     Deque,
     Dict,
     FrozenSet,
+    Generic,
     Iterable,
     Iterator,
     List,
@@ -145,6 +146,8 @@ BOUND = TypeVar("BOUND", bound=Sequence[int])
         (3, 3, "Use 'Literal[3]' or 'int' instead."),
         ((int, str), (int, str), "Use 'tuple[int, str]' or 'int | str' instead."),
         (NamedTuple, NamedTuple, "Define a class with the fields, and write its name."),
+        (Generic, Generic, "Define a class of it, and write its name."),
+        (Protocol, Protocol, "Define a class of it, and write its name."),
         (ClassVar[int], ClassVar[int], "It belongs into a class. Use 'int' instead."),
         (numpy.array, numpy.array, "'array' is a function: write the type of what it returns."),
         (tuple[...], ..., "'...' has a meaning only at the end of 'tuple[X, ...]'."),
@@ -271,3 +274,42 @@ def test_a_name_that_is_not_there():
 )
 def test_element_types(annotation, length, types):
     assert element_types(annotation, length) == types
+
+
+@pytest.mark.parametrize(
+    ("annotation", "part"),
+    [
+        (dict[list[int], int], "list[int]"),
+        (Dict[Tuple[int, List[int]], int], "typing.Tuple[int, typing.List[int]]"),
+        (set[dict[str, int]], "dict[str, int]"),
+        (list[FrozenSet[Set[int]]], "typing.Set[int]"),
+        (Mapping[Deque[int], int], "typing.Deque[int]"),
+    ],
+    ids=str,
+)
+def test_what_no_value_can_be_in_is_refused(annotation, part):
+    with pytest.raises(InvalidFunctionError) as caught:
+        validate_annotation(annotation)
+    assert f"values of {part} have no hash. Use tuples and frozensets" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        dict[Union[List[int], str], int],
+        dict[Sequence[int], int],
+        set[collections.abc.Set[int]],
+        set[Mapping[str, int]],
+        set[Tuple[List[int], ...]],  # one without elements has a hash
+        FrozenSet[FrozenSet[int]],
+        dict[object, list[int]],
+    ],
+    ids=str,
+)
+def test_what_some_value_can_be_in_is_not(annotation):
+    validate_annotation(annotation)
+
+
+def test_literals_of_what_has_no_hash_are_refused():
+    with pytest.raises(InvalidFunctionError, match=r"there is \[1\]\. Write its type instead"):
+        validate_annotation(Literal[1, [1]])  # type: ignore[valid-type]
