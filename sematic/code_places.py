@@ -22,6 +22,8 @@ NAMELESS = "n"
 """Of a function without a file, of a notebook or a console: a digest of its source code."""
 INSTALLED = "p"
 """Of modules of installed packages, whose import names tell enough."""
+CLOSURE = "v"
+"""Of a function whose path others have too: where it is, its code and the variables in it."""
 
 _DIGITS = 19
 NO_PLACE = INSTALLED + "0" * _DIGITS
@@ -63,6 +65,16 @@ def _place_of_file(path: str) -> str:
 def place_of_source(source_hash: str) -> str:
     """What tells a function without a file from others."""
     return NAMELESS + source_hash[:_DIGITS]
+
+
+def place_of_closure(place: str, digest: str) -> str:
+    """What tells a function from others of its path and its place.
+
+    Args:
+        place: of its file or its source.
+        digest: from :func:`sematic.closures.digest_closure`.
+    """
+    return CLOSURE + _digest(f"{place}\0{digest}")
 
 
 def _find_tracked(path: str) -> tuple[str, str] | None:

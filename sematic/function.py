@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from sematic.binding import bind_arguments, bind_value, fan_out_signature
+from sematic.closures import Named, is_told_by_name, place_in_closure
 from sematic.code_places import file_of, find_place, place_of_source
 from sematic.errors import CastError, InvalidFunctionError, SematicError
 from sematic.future import Future
@@ -19,7 +20,7 @@ from sematic.option_names import checks_names
 from sematic.options import OPTION_HINTS, build_options
 from sematic.returned_values import refuse_unannotated_return
 from sematic.run_context import note_created, take_snapshots
-from sematic.types.annotations import resolve_annotations, validate_annotation
+from sematic.types.annotations import check_annotation, resolve_annotations
 from sematic.types.casting import caster
 from sematic.types.descriptors import describe_type
 from sematic.types.names import canonical_module
@@ -55,6 +56,7 @@ class Function(Generic[P, R]):
         self.__qualname__: str = func.__qualname__
         self.func = func
         self._file = file_of(func)
+        self._told_by_name = is_told_by_name(func)
         self.options = build_options(func.__name__, options)
         self.__signature__ = inspect.signature(func)
         self.input_types, self.output_type = _checked_types(func, self.__signature__)
@@ -99,25 +101,33 @@ class Function(Generic[P, R]):
         return hashlib.sha1(self.source.encode("utf-8", "surrogatepass")).hexdigest()
 
     @functools.cached_property
-    def place(self) -> str | None:
-        """What tells it from functions of the same path, of other files: the same everywhere.
-
-        As :mod:`sematic.code_places` has it; ``None`` where there is neither a file nor source.
-        Asks git when it is first needed for a script.
-        """
+    def _place_of_file(self) -> str | None:
+        """The place of its file, or of its source; ``None`` where there is neither."""
         if self._file is not None:
             return find_place(self._file)
         return None if self.source_hash == NO_SOURCE_HASH else place_of_source(self.source_hash)
 
-    @functools.cached_property
+    @property
+    def place(self) -> str | None:
+        """What tells it from functions of the same path: the same everywhere.
+
+        As :mod:`sematic.code_places` has it; ``None`` where nothing does. Asks git when it is first
+        needed for a script. Where the path is not enough, the variables are looked at each time.
+        """
+        place = self._place_of_file
+        if place is None or self._told_by_name:
+            return place
+        return place_in_closure(self.func, place, _describe)
+
+    @property
     def identity(self) -> str | None:
         """Its path, its place and the type of its output, as ASCII text; ``None`` without a place.
 
-        Made once: every look-up in the cache needs it. Whoever makes a call that may be cached asks
-        for it, since that may take a while: keys are made where nothing may.
+        Every look-up in the cache needs it. Whoever makes a call that may be cached asks for it,
+        since that may take a while the first time: keys are made where nothing may.
         """
-        parts = (self.path, self.place, self.output_descriptor)
-        return None if self.place is None else json.dumps(parts)
+        place = self.place
+        return None if place is None else _identity(self.path, place, self.output_descriptor)
 
     @functools.cached_property
     def map(self) -> "Function[..., list[R]]":
@@ -126,7 +136,9 @@ class Function(Generic[P, R]):
         The list may be a future: its length is then known only when the pipeline runs. The first
         argument is the mapped one; the others are the same in every call.
         """
-        return Function(fan_out_signature(self), {"name": f"{self.__name__}.map"})
+        mapped = Function(fan_out_signature(self), {"name": f"{self.__name__}.map"})
+        mapped._told_by_name = self._told_by_name
+        return mapped
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Make a future of this function's output; nothing is executed.
@@ -196,7 +208,7 @@ class Function(Generic[P, R]):
 
     def state(self) -> dict[str, Any]:
         """Everything it is made of, to be pickled by value; see :mod:`sematic.shipping`."""
-        made_anew = {"_casters", "_cast_output", "_file", "place", "identity", "map"}
+        made_anew = {"_casters", "_cast_output", "_file", "_place_of_file", "map"}
         state = {name: part for name, part in self.__dict__.items() if name not in made_anew}
         return {**state, "source": self.source}
 
@@ -307,6 +319,17 @@ def _decorate(func: Callable[P, R], options: dict[str, object]) -> Function[P, R
         raise error
 
 
+@functools.lru_cache(maxsize=4096)
+def _identity(*parts: str) -> str:
+    return json.dumps(parts)
+
+
+def _describe(value: object) -> Named | None:
+    if not isinstance(value, Function):
+        return None
+    return Named(value.path, value._place_of_file, None if value._told_by_name else value.func)
+
+
 def _why_no_cast(value: object, error: Exception) -> str:
     if isinstance(error, CastError):
         return str(error)
@@ -367,7 +390,7 @@ def _checked_types(
         refuse_unannotated_return(func)
     annotations = resolve_annotations(func)
     for name, annotation in annotations.items():
-        _check_annotation(func, name, annotation)
+        check_annotation(func, name, annotation)
     return {n: annotations[n] for n in parameters}, annotations.get("return", type(None))
 
 
@@ -375,13 +398,3 @@ def _how_to_annotate(func: Callable[..., object], names: list[str]) -> str:
     if func.__name__ == "<lambda>":
         return "A lambda has no place for them: write a function instead."
     return f"Write {', '.join(f'`{name}: <type>`' for name in names)}."
-
-
-def _check_annotation(func: Callable[..., object], name: str, annotation: object) -> None:
-    where = "output" if name == "return" else f"argument {name!r}"
-    try:
-        validate_annotation(annotation)
-    except InvalidFunctionError as error:
-        raise InvalidFunctionError(
-            f"Invalid type annotation for {where} of {func.__module__}.{func.__name__}: {error}"
-        ) from None

@@ -21,7 +21,7 @@ class RecordedFunction(Function[..., Any]):
         output_descriptor: the type of its output; empty where no call of it has an output yet,
             so that there is nothing to compare it with.
         place: what told it from functions of the same path, where that is recorded: of calls
-            that may be cached, by this version.
+            that may be cached, by this version; empty where nothing did.
         because: why its code is not to be had, where somebody has looked for it.
     """
 
@@ -43,7 +43,7 @@ class RecordedFunction(Function[..., Any]):
         if source_hash is not None:
             self.source_hash = source_hash
         self.output_descriptor = output_descriptor
-        self.place = place or self._find_place()
+        self._place = self._find_place() if place is None else place or None
         self.options = CallOptions(name=name)
         self._because = because
 
@@ -52,7 +52,14 @@ class RecordedFunction(Function[..., Any]):
         """The path that was recorded, whatever this process calls its main module."""
         return self._path
 
+    @property
+    def place(self) -> str | None:
+        """What told it from functions of the same path; ``None`` where nothing did."""
+        return self._place
+
     def _find_place(self) -> str | None:
+        if "<locals>" in self._path:
+            return None
         if not self._path.startswith("__main__."):
             return NO_PLACE
         return None if self.source_hash == NO_SOURCE_HASH else place_of_source(self.source_hash)
@@ -102,7 +109,7 @@ class RecordedFunction(Function[..., Any]):
         return self()
 
     def __reduce__(self) -> Any:
-        known = (self.source, self.source_hash, self.output_descriptor, self.place)
+        known = (self.source, self.source_hash, self.output_descriptor, self.place or "")
         return _restore, (self._path, *known)
 
 

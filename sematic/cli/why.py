@@ -184,7 +184,10 @@ def _explain_waiting(case: Case) -> Iterator[Fact]:
     if case.asks_cache:
         leader = find_leader(case.url, case.run, case.known_inputs)
         if leader is not None:
-            yield Fact("waits for", f"{_standing(case, leader)}: it executes the same call")
+            alike = "the same call"
+            if "<locals>" in case.run.function_path:  # several functions may have this path
+                alike = "a call of this name with the same inputs"
+            yield Fact("waits for", f"{_standing(case, leader)}: it executes {alike}")
             return
     busy = find_executing(case.url, case.run.root_id, standalone=case.run.standalone)
     if case.run.standalone:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sematic.cli.screen import Cell, Column, build_table
 from sematic.cli.why_told import Case, Fact
-from sematic.code_places import INSTALLED, LOOSE, NAMELESS, TRACKED
+from sematic.code_places import CLOSURE, INSTALLED, LOOSE, NAMELESS, TRACKED
 from sematic.errors import NotFoundError
 from sematic.states import RunState
 from sematic.wording import format_age
@@ -21,6 +21,7 @@ _KINDS = {
     LOOSE: "not tracked by git",
     INSTALLED: "of an installed package",
     NAMELESS: "none: a notebook or a console",
+    CLOSURE: "one of several of its name",
 }
 _COMMON = 12  # what two long values have in common is cut to so many characters
 
@@ -155,6 +156,11 @@ def _place_differences(
         return
     if then_place is None:
         yield "key", "of this version", "of an older one, which made others"
+    elif place.startswith(CLOSURE) and then_place.startswith(CLOSURE):
+        yield "function", "another one of this name, or with other variables", ""
+    elif CLOSURE in (place[0], then_place[0]):
+        kinds = {True: _KINDS[CLOSURE], False: "the first"}
+        yield "function", kinds[place[0] == CLOSURE], kinds[then_place[0] == CLOSURE]
     elif place[0] != then_place[0]:
         yield "file", _KINDS[place[0]], _KINDS[then_place[0]]
     elif place.startswith(NAMELESS):

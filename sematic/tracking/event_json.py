@@ -135,7 +135,7 @@ def _call(call: Call) -> dict[str, Any]:
         "parent_id": call.parent_id,
         "function": call.function.path,
         "source_hash": call.function.source_hash,
-        **({"place": call.function.place} if call.options.cache else {}),
+        **({"place": call.function.place or ""} if call.options.cache else {}),
         "output_type": call.output_descriptor,
         "inputs": {name: _input(value) for name, value in call.inputs.items()},
         "options": options_to_json(call.options),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sematic.cache_desk import PLACE_DIGITS
-from sematic.code_places import INSTALLED, LOOSE, NAMELESS, TRACKED
+from sematic.code_places import CLOSURE, INSTALLED, LOOSE, NAMELESS, TRACKED
 from sematic.states import RunState
 from sematic.tracking.reading import reading
 from sematic.tracking.views import RunRow
@@ -51,7 +51,7 @@ def place_of(cache_key: str) -> str | None:
     The first letter is that of :mod:`sematic.code_places`. ``None`` for keys of older versions.
     """
     place = cache_key.partition("_")[0][-PLACE_DIGITS:]
-    return place if place.startswith((TRACKED, LOOSE, NAMELESS, INSTALLED)) else None
+    return place if place.startswith((TRACKED, LOOSE, NAMELESS, INSTALLED, CLOSURE)) else None
 
 
 def find_closest(url: str, run: RunRow, inputs: Mapping[str, str]) -> CloseRun | None:

@@ -206,3 +206,18 @@ def _refuse(annotation: object) -> None:
     raise InvalidFunctionError(
         f"Expected a Sematic-supported type here, but got: {annotation}. {suggest(annotation)}"
     )
+
+
+def check_annotation(func: Callable[..., object], name: str, annotation: object) -> None:
+    """Refuse what cannot annotate an argument of a function, or what it returns.
+
+    Raises:
+        InvalidFunctionError: naming the function and the argument.
+    """
+    where = "output" if name == "return" else f"argument {name!r}"
+    try:
+        validate_annotation(annotation)
+    except InvalidFunctionError as error:
+        raise InvalidFunctionError(
+            f"Invalid type annotation for {where} of {func.__module__}.{func.__name__}: {error}"
+        ) from None

@@ -190,3 +190,56 @@ def test_dots_and_packages_make_no_difference(tmp_path: Path) -> None:
         write(tmp_path / project / "src", "train.py", output=str(number))
         printed = run_python("-m", "src.train", cwd=tmp_path / project).splitlines()
         assert printed == ["executes", str(number)]
+
+
+CLOSURES = """
+import sematic
+
+def make(k, **options):
+    @sematic.func(cache=True, **options)
+    def scale(xs: list[float]) -> list[float]:
+        print("executes", k, flush=True)
+        return [x * k for x in xs]
+    return scale
+
+double, triple = make(2), make(3)
+fourfold, fivefold = make(4, standalone=True), make(5, standalone=True)
+
+@sematic.func(cache=True)
+def first() -> int:
+    return 1
+
+old = first
+
+@sematic.func(cache=True)
+def first() -> int:
+    return 2
+
+@sematic.func
+def pipeline() -> list[list[float]]:
+    xs = [1.0]
+    return [double(xs), triple(xs), double(xs), fourfold(xs), fivefold(xs), [old(), first()]]
+
+if __name__ == "__main__":
+    print(sematic.LocalRunner(cache_namespace="n", progress="off").run(pipeline()))
+"""
+
+
+def test_functions_of_one_name_do_not_share_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they close over tells them apart, in every process alike."""
+    path = tmp_path / "script.py"
+    path.write_text(CLOSURES)
+    executed = ["executes 2", "executes 3"]  # what standalone ones print is in their logs
+    value = "[[2.0], [3.0], [2.0], [4.0], [5.0], [1.0, 2.0]]"
+    for seed, expected in (("1", [value, *executed]), ("2", [value])):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        assert sorted(run(path)) == sorted(expected)
+    record = open_record()
+    later, earlier = (record.runs(each.root_id) for each in record.pipeline_runs(limit=2))
+    assert all(served.original_run_id for served in later[1:])
+    runs = [each for each in earlier if each.name == "scale"]
+    told = run_sematic("why", runs[1].id)
+    assert "same call" not in told
+    assert "another one of this name, or with other variables" in told

@@ -85,8 +85,7 @@ def nested(root_id: str, name: str = "square", place: int = 0) -> str:
 
 def move(function: sematic.Function, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a function be in another file than it is."""
-    for name in ("place", "identity"):
-        monkeypatch.setitem(vars(function), name, place.ljust(20, "0"))
+    monkeypatch.setitem(vars(function), "_place_of_file", place.ljust(20, "0"))
 
 
 class TestCache:
@@ -149,6 +148,8 @@ class TestCache:
             ("l1", "l2", ["file another one of this name"]),
             ("g1", "l1", ["file tracked by git not tracked by git"]),
             ("n1", "n2", ["code another one (of a notebook or a console)"]),
+            ("v1", "v2", ["function another one of this name, or with other variables"]),
+            ("v1", "g1", ["function one of several of its name the first"]),
             ("l1", "p1", ["file not tracked by git of an installed package"]),
             ("g1", "a1", ["key of this version of an older one, which made others"]),
         ],

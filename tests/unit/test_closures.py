@@ -1,0 +1,206 @@
+"""What tells functions of one path apart."""
+
+import datetime
+import enum
+import functools
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import sematic
+from sematic import closures
+from sematic.cache_desk import cache_key
+from sematic.function import Function, func
+from sematic.recorded_functions import RecordedFunction
+from sematic.shipping import build_reference, load_function
+
+
+class Kind(enum.Enum):
+    ONE = 1
+    TWO = 2
+
+
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
+class Config:
+    names: frozenset[str]
+    rate: float = 0.5
+
+
+def make(k: Any) -> Function[..., Any]:
+    @func(cache=True)
+    def scale(x: int) -> int:
+        return x * int(k)
+
+    return scale
+
+
+def adder(n: int) -> Callable[[int], int]:
+    return lambda x: x + n
+
+
+@pytest.fixture(autouse=True)
+def _told_anew() -> Iterator[None]:
+    yield
+    closures._told.clear()
+
+
+VALUES = [
+    [2, 3, 2.0, True, "2", b"2", None, 2j],
+    [(1, 2), [1, 2], {1, 2}, frozenset({1, 2}), {1: 2}, Pair(1, 2)],
+    [Kind.ONE, Kind.TWO, Kind, Pair, os, os.path.join, len],
+    [Config(frozenset("ab")), Config(frozenset("abc")), Config(frozenset("ab"), 0.1)],
+    [adder(1), adder(2), functools.partial(int, base=2), functools.partial(int, base=3)],
+    [Path("a"), Path("b"), datetime.date(2026, 1, 1), datetime.datetime(2026, 1, 1)],
+]
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_what_is_closed_over_tells_functions_apart(values: list[Any]) -> None:
+    keys = [cache_key(make(value), {}, "n") for value in values]
+    assert None not in keys
+    assert len(set(keys)) == len(values)
+    assert [cache_key(make(value), {}, "n") for value in values] == keys
+
+
+def test_variables_count_as_they_are_when_the_cache_is_asked() -> None:
+    weights = [1]
+    function = make(weights)
+    before = function.identity
+    weights.append(2)
+    assert function.identity != before
+    assert function.identity == make([1, 2]).identity
+
+
+class Slow(int):
+    pass
+
+
+UNKNOWN: list[Callable[[], Any]] = [threading.Lock, object, lambda: [object()], lambda: Slow(1)]
+UNKNOWN += [lambda: "x" * 20_000_000, lambda: [0] * 20_000]
+
+
+@pytest.mark.parametrize("build", UNKNOWN)
+def test_what_cannot_be_compared_is_not_cached_and_a_warning_says_why(
+    build: Callable[[], Any],
+) -> None:
+    value = build()
+    with pytest.warns(UserWarning, match=r"make\.<locals>\.scale are not cached: .* 'k', which"):
+        assert cache_key(make(value), {}, "n") is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once is enough
+        assert make(value).place is None
+
+
+def test_functions_in_variables_count_with_their_own() -> None:
+    def outer(inner: Any) -> Function[..., Any]:
+        @func(cache=True)
+        def call(x: int) -> int:
+            return inner(x)  # type: ignore[no-any-return]
+
+        return call
+
+    places = [outer(f).place for f in (make(2), make(3), adder(2), adder(3), outer(make(2)))]
+    assert None not in places
+    assert len(set(places)) == len(places)
+    assert outer(make(2)).place == places[0]
+    with pytest.warns(UserWarning, match="'inner', 'k', which has a object"):
+        assert outer(make(object())).place is None
+
+
+def test_a_function_that_calls_itself_has_a_place() -> None:
+    def outer(end: int) -> Function[..., Any]:
+        @func(cache=True)
+        def count(n: int) -> int:
+            return count(n - 1) if n else end
+
+        return count
+
+    assert outer(1).place == outer(1).place != outer(2).place
+    assert outer(1).place is not None
+
+
+def test_another_definition_under_a_name_is_told_from_the_first() -> None:
+    text = (
+        "import sematic\n@sematic.func(cache=True)\ndef {name}(x: int) -> int:\n"
+        "    return {value}\n"
+    )
+
+    def define(name: str, value: int) -> Function[..., Any]:
+        names: dict[str, Any] = {"__name__": __name__}
+        exec(text.format(name=name, value=value), names)
+        function: Function[..., Any] = names[name]
+        return function
+
+    first, second, again = define("f", 1), define("f", 2), define("f", 1)
+    assert first.place != second.place
+    assert again.place == first.place == define("g", 2).place, "of the file"
+    assert first.map.place != second.map.place
+    assert make(1).map.place != make(2).map.place
+
+
+def test_the_key_is_the_same_where_the_code_was_sent_to() -> None:
+    for value in (2, Config(frozenset("ab")), adder(1), make(3)):
+        function = make(value)
+        reference = build_reference(function)
+        assert reference.code is not None
+        sent = load_function(reference)
+        assert sent is not function
+        assert sent.identity == function.identity
+
+
+SCRIPT = """
+import enum
+import sematic
+
+class Kind(enum.Enum):
+    ONE = 1
+
+def helper(x: int) -> int:
+    return x
+
+def make(k):
+    @sematic.func(cache=True)
+    def scale(x: int) -> int:
+        return x
+    return scale
+
+print(make([{"a", "b", "c"}, Kind.ONE, helper, 1.5, {b"x": None}]).identity)
+"""
+
+
+def test_the_identity_is_the_same_in_every_process(tmp_path: Path) -> None:
+    script = tmp_path / "flow.py"
+    script.write_text(SCRIPT)
+    root = str(Path(sematic.__file__).parents[1])
+    told = {
+        subprocess.run(
+            [sys.executable, str(script)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": root},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "123"
+    }
+    assert len(told) == 1
+    assert '"v' in told.pop()
+
+
+def test_the_record_keeps_that_nothing_told_a_function_from_others() -> None:
+    recorded = RecordedFunction("flow.f", source_hash="1" * 40)
+    assert recorded.place is not None
+    assert recorded.of_call(None, None, "").place is None
+    assert RecordedFunction("flow.make.<locals>.f", source_hash="1" * 40).place is None
