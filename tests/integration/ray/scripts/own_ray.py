@@ -39,6 +39,9 @@ def run(future: Any, **options: Any) -> Any:
 
 def state() -> dict[str, Any]:
     """What must be after a pipeline run as it was before."""
+    for thread in threading.enumerate():
+        if thread.name == "sematic-kept-open":  # it ends in a second
+            thread.join()
     return {
         "environment": {
             name: value for name, value in os.environ.items() if not name.startswith("SEMATIC_")
