@@ -13,6 +13,7 @@ from sematic.artifacts.arrow_file import BLOB_SCHEMA, ArrowFile, build_blob
 from sematic.artifacts.codecs.codec import Encoded
 from sematic.artifacts.codecs.culprits import explain
 from sematic.artifacts.codecs.pickler import Pickler
+from sematic.artifacts.codecs.sorted_sets import dump_sorted, has_sets, load_sorted
 from sematic.artifacts.summaries import build_tree
 from sematic.errors import ArtifactError, CorruptArtifactError, UnserializableValueError
 
@@ -27,29 +28,43 @@ def accepts(value: object) -> bool:
 
 def encode(value: object) -> Encoded:
     """Takes whatever cloudpickle takes; classes that others cannot import go with the value."""
-    stream = io.BytesIO()
     buffers: list[memoryview] = []
-    _dump(value, stream, buffers)
+    content, in_order = _dump(value, buffers)
     short = [buffer for buffer in buffers if len(buffer) < _LONG]
     long = [buffer for buffer in buffers if len(buffer) >= _LONG]
-    rows = [stream.getbuffer(), _pack(short), *long]
+    rows = [content, _pack(short), *long]
+    lengths = [len(buffer) for buffer in buffers]
     return Encoded(
         BLOB_SCHEMA,
         [build_blob(row) for row in rows],
-        {"buffers": [len(buffer) for buffer in buffers]},
+        {"buffers": lengths, "sorted_sets": True} if in_order else {"buffers": lengths},
     )
 
 
-def _dump(value: object, stream: io.BytesIO, buffers: list[memoryview]) -> None:
+def _dump(value: object, buffers: list[memoryview]) -> tuple[bytes, bool]:
+    """The pickle of a value, and whether it is one with its sets in order."""
+
     def keep(buffer: pickle.PickleBuffer) -> None:
         buffers.append(buffer.raw())
 
+    stream = io.BytesIO()
     try:
-        Pickler(stream, protocol=5, buffer_callback=keep).dump(value)
+        pickler = Pickler(stream, protocol=5, buffer_callback=keep)
+        pickler.dump(value)
+        content = stream.getvalue()
+        if not has_sets(pickler, content):
+            return content, False
+        first = buffers.copy()
+        buffers.clear()
+        in_order = dump_sorted(value, content, keep)
     except MemoryError:
         raise
     except Exception as error:
         raise UnserializableValueError(explain(value, error)) from error
+    if in_order is None:
+        buffers[:] = first
+        return content, False
+    return in_order, True
 
 
 def _pack(buffers: list[memoryview]) -> bytearray:
@@ -76,6 +91,8 @@ def _unpack(file: ArrowFile) -> Iterator[memoryview]:
 def decode(file: ArrowFile) -> object:
     """The unpickled value; its buffers are writable views of the file."""
     try:
+        if file.metadata.get("sorted_sets"):
+            return load_sorted(file.blob(0), _unpack(file))
         return pickle.loads(file.blob(0), buffers=_unpack(file))
     except ArtifactError:
         raise
