@@ -240,8 +240,8 @@ class TestShortIds:
         record = open_record(config_directory)
         asked: list[str] = []
 
-        def connect_and_listen(url: str) -> sqlite3.Connection:
-            connection: sqlite3.Connection = connect(url)
+        def connect_and_listen(url: str, *, reading: bool) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(url, reading=reading)
             connection.set_trace_callback(asked.append)
             return connection
 
