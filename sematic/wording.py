@@ -120,8 +120,17 @@ def format_count(count: int, noun: str) -> str:
 
 
 def clean(text: str) -> str:
-    """A name or the like in one line: what is no visible character is a space."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    r"""A name or the like in one line: what is no visible character is a space.
+
+    Half a surrogate pair, of which a text may consist, is written as in Python: ``\ud800``.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if "\ud800" <= character <= "\udfff":
+        return f"\\u{ord(character):x}"
+    return character if character.isprintable() else " "
 
 
 def describe_error(kind: str, message: str, room: int = 500) -> str:
@@ -133,7 +142,7 @@ def describe_error(kind: str, message: str, room: int = 500) -> str:
         room: the most characters; the sentences of this package fit into 500.
     """
     kind = kind.removeprefix("builtins.")
-    return one_line(f"{kind}: {message}" if message.strip() else kind, room)
+    return one_line(f"{kind}: {message}" if clean(message).strip() else kind, room)
 
 
 def one_line(text: str, room: int = 200) -> str:

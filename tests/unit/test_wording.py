@@ -115,3 +115,9 @@ def test_names_are_shown_in_one_line() -> None:
 def test_an_error_without_a_message_is_its_class() -> None:
     assert describe_error("builtins.ValueError", "no luck\nat all") == "ValueError: no luck…"
     assert describe_error("builtins.KeyboardInterrupt", "") == "KeyboardInterrupt"
+    assert describe_error("builtins.ValueError", "\x00\x07") == "ValueError"
+
+
+def test_half_a_surrogate_pair_is_shown_as_python_writes_it() -> None:
+    assert clean("a\ud800\udfffb\n") == r"a\ud800\udfffb "
+    assert describe_error("builtins.ValueError", "\ud800") == r"ValueError: \ud800"
