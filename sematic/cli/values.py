@@ -29,6 +29,9 @@ _BRACKETS = {
 }
 
 
+_SETS = ("set", "frozenset")
+
+
 @dataclass(frozen=True)
 class Group:
     """Nodes between brackets; each has a label such as ``"name="``, or an empty one."""
@@ -217,6 +220,12 @@ _PARTS = {"estimator": "parameters", "module": "children"}
 """Under which name summaries of these kinds have what is inside of the brackets."""
 
 
+def _order_of(item: Any) -> tuple[bool, float, str]:
+    if isinstance(item, int | float):
+        return False, item, ""
+    return True, 0, _flat(_summary_node(item))
+
+
 def _summary_node(value: Any) -> Node:
     if not isinstance(value, dict):
         return repr(value)
@@ -238,7 +247,10 @@ def _summary_node(value: Any) -> Node:
     if kind == "image":
         return f"<{name}, {value.get('mime_type') or _picture_size(value)}>"
     if kind in _BRACKETS and "items" in value:
-        return _group(kind, [*_summary_items(kind, value["items"]), *_rest(value)])
+        items = value["items"]
+        if kind in _SETS:  # one order, so that equal ones are shown alike
+            items = sorted(items, key=_order_of)
+        return _group(kind, [*_summary_items(kind, items), *_rest(value)])
     if "fields" in value:
         items = [(f"{label}=", _summary_node(v)) for label, v in value["fields"].items()]
         return Group(f"{name}(", items, ")")

@@ -23,6 +23,7 @@ _KINDS = {
     NAMELESS: "none: a notebook or a console",
     CLOSURE: "one of several of its name",
 }
+_PICKLES_DIFFER = "those of equal values may differ from process to process"
 _COMMON = 12  # what two long values have in common is cut to so many characters
 
 
@@ -176,8 +177,18 @@ def _place_differences(
 def _values(case: Case, now: str | None, then: str | None) -> tuple[str, str]:
     texts = [_value(case, now), _value(case, then)]
     if texts[0] == texts[1]:
+        if _is_pickle(case, now) and _is_pickle(case, then):
+            alike = f"looks the same, in another pickle {case.screen.id(then or '')}"
+            return f"{texts[0]} {case.screen.id(now or '')}", f"{alike}: {_PICKLES_DIFFER}"
         return f"{texts[0]} {case.screen.id(now or '')}", f"{texts[1]} {case.screen.id(then or '')}"
     return _apart(case, *texts)
+
+
+def _is_pickle(case: Case, artifact_id: str | None) -> bool:
+    try:
+        return artifact_id is not None and case.queries.artifact(artifact_id).codec == "pickle"
+    except NotFoundError:
+        return False
 
 
 def _apart(case: Case, first: str, second: str) -> tuple[str, str]:

@@ -153,6 +153,7 @@ def test_pretty(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("summary", "shown"),
     [
+        ({"kind": "set", "length": 4, "items": ["b", 10, 9, "a"]}, "{9, 10, 'a', 'b'}"),
         (
             {"kind": "estimator", "type": "sklearn.svm.SVC", "parameters": {"C": 0.5}},
             "SVC(C=0.5)",

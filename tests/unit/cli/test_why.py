@@ -72,6 +72,20 @@ def long(x: int) -> list[int]:
     return list(range(100_000))
 
 
+class Opaque:
+    def __init__(self, hidden: int) -> None:
+        self.hidden = hidden
+        self.words = {"a", "b"}
+
+    def __repr__(self) -> str:
+        return "Opaque()"
+
+
+@sematic.func(cache=True)
+def seen(x: Opaque) -> int:
+    return 1
+
+
 def run(future: sematic.Future, namespace: str | None = "one") -> str:
     with suppress(sematic.PipelineRunError):
         sematic.LocalRunner(namespace, progress="off").run(future)
@@ -132,6 +146,17 @@ class TestCache:
             "DIFFERS NOW THEN",
             "x 2 3",
         ]
+
+    def test_pickles_that_look_the_same(self, why) -> None:
+        """They may be of equal values, of which each process makes another pickle."""
+        root_ids = [run(seen(Opaque(hidden))) for hidden in (1, 2)]
+        then, now = (open_record().inputs(root_id)[0].artifact for root_id in root_ids)
+        assert then is not None
+        assert now is not None
+        assert why(root_ids[1])[-1] == (
+            f"x Opaque() {now.id} looks the same, in another pickle {then.id}: those of "
+            "equal values may differ from process to process"
+        )
 
     def test_version_and_namespace(self, why, monkeypatch: pytest.MonkeyPatch) -> None:
         run(wrapped(1), "two")
