@@ -21,21 +21,25 @@ _MOST_PARTS = 10_000
 _MOST_DEPTH = 50
 
 _told: set[CodeType] = set()
-_first_of: dict[tuple[str, str], CodeType] = {}
+_first_of: dict[tuple[str, str, str | None], CodeType] = {}
 
 
 class NotDigestible(Exception):
     """A variable has no digest that is the same in every process; the message says which."""
 
 
-def is_told_by_name(func: Callable[..., Any]) -> bool:
+def is_told_by_name(func: Callable[..., Any], file: str | None) -> bool:
     """Whether a function's path tells it from all others of its file, as far as is known.
 
     To be asked once, when it is decorated: of several of one path the first one is.
+
+    Args:
+        func: a plain function.
+        file: of its module, from :func:`sematic.code_places.file_of`.
     """
     if "<locals>" in func.__qualname__:
         return False
-    key = (func.__module__, func.__qualname__)
+    key = (func.__module__, func.__qualname__, file)
     first = _first_of.setdefault(key, func.__code__)
     # A module that is imported anew has equal code. What is closed over may be anything.
     return first is func.__code__ or (first == func.__code__ and not func.__closure__)

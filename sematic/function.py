@@ -56,7 +56,7 @@ class Function(Generic[P, R]):
         self.__qualname__: str = func.__qualname__
         self.func = func
         self._file = file_of(func)
-        self._told_by_name = is_told_by_name(func)
+        self._told_by_name = is_told_by_name(func, self._file)
         self.options = build_options(func.__name__, options)
         self.__signature__ = inspect.signature(func)
         self.input_types, self.output_type = _checked_types(func, self.__signature__)

@@ -87,7 +87,7 @@ def _why_not_asked(case: Case) -> str:
         return "not asked: it was cancelled before"
     if case.queries.environment(case.run.root_id).get("rerun_from"):
         return "not asked: a rerun starts here, and was to execute it"
-    return "not asked: neither the name nor the code of its function tells it from others"
+    return "not asked: nothing that is the same in every process tells its function from others"
 
 
 def _explain_miss(case: Case) -> Iterator[Fact]:

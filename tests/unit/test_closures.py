@@ -18,6 +18,7 @@ import pytest
 import sematic
 from sematic import closures
 from sematic.cache_desk import cache_key
+from sematic.code_places import find_place
 from sematic.function import Function, func
 from sematic.recorded_functions import RecordedFunction
 from sematic.shipping import build_reference, load_function
@@ -149,6 +150,24 @@ def test_another_definition_under_a_name_is_told_from_the_first() -> None:
     assert again.place == first.place == define("g", 2).place, "of the file"
     assert first.map.place != second.map.place
     assert make(1).map.place != make(2).map.place
+
+
+def test_the_first_of_each_file_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where one process runs two scripts of one name, one after the other."""
+
+    def define(value: int) -> Function[..., Any]:
+        names: dict[str, Any] = {"__name__": __name__, "func": func}
+        exec(f"@func\ndef one_of_two(x: int) -> int:\n    return {value}\n", names)
+        function: Function[..., Any] = names["one_of_two"]
+        return function
+
+    places = []
+    for file in ("/one/train.py", "/two/train.py"):
+        monkeypatch.setattr(sys.modules[__name__], "__file__", file)
+        function = define(len(places))
+        assert function.place == find_place(file)
+        places.append(function.place)
+    assert places[0] != places[1]
 
 
 def test_the_key_is_the_same_where_the_code_was_sent_to() -> None:
