@@ -18,6 +18,8 @@ from sematic.tracking.forks import no_fork
 
 # Not for long: as long as there is a log, the file alone is not all of the record.
 _SECONDS_TO_KEEP = 1.0
+# Nor where there is much to tidy up, which would hold up the next pipeline run.
+_MOST_BYTES_OF_LOG = 1024 * 1024
 
 
 class _Kept(NamedTuple):
@@ -38,6 +40,8 @@ class _Keeper:
     def keep(self, url: str) -> None:
         with no_fork(), self._lock:
             file = _identify(sqlite_path(url))
+            if file is not None and _is_log_long(sqlite_path(url)):
+                file = None
             if self._kept is None or self._kept.file != file:
                 self._close()
                 if file is not None:
@@ -87,6 +91,13 @@ def keep_open(url: str) -> None:
 def close_kept() -> None:
     """Close what is kept, if anything is."""
     _keeper.close()
+
+
+def _is_log_long(path: Path) -> bool:
+    try:
+        return os.stat(f"{path}-wal").st_size > _MOST_BYTES_OF_LOG
+    except OSError:
+        return False
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

@@ -123,3 +123,13 @@ def test_it_is_closed_when_the_process_ends(tmp_path: Path) -> None:
     subprocess.run(command, env=environment, check=True)
     assert (tmp_path / "sematic.db").exists()
     assert not list(tmp_path.glob("*-wal"))
+
+
+def test_a_long_log_is_tidied_up_at_once(tmp_path: Path) -> None:
+    url, log = make(tmp_path)
+    with closing(connect(url)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+        connection.execute("INSERT INTO mine VALUES (zeroblob(2000000))")
+        keep_open(url)
+        assert log.stat().st_size > 1_000_000
+    assert not log.exists()
