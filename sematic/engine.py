@@ -170,25 +170,21 @@ class Engine:
                 self._heartbeat.give_up()
             self._tracker.close()
             raise
-        root_id, on_error = info.root_id, self._events.put
-        self._recording = Recording(self._tracker, root_id, epoch=epoch, on_error=on_error)
-        self._leftovers = Leftovers(root_id, self._events.put, warn=self._warn)
+        root_id, put = info.root_id, self._events.put
+        self._recording = Recording(self._tracker, root_id, epoch=epoch, on_error=put)
+        self._leftovers = Leftovers(root_id, put, warn=self._warn)
         if self._state.ended:  # by what was recorded before: only the end itself was not
             self._recording.append(event, self._missing)
-        self._events.put(event)
+        put(event)
         if self._heartbeat is not None:
             self._started.hold_unless_certain(self._heartbeat, self._events)
-            self._heartbeat.listen(self.request_cancel, self._events.put, on_wake=self._events.wake)
+            self._leftovers.is_ours = self._inline.is_ours = self._heartbeat.is_ours
+            self._heartbeat.listen(self.request_cancel, put, on_wake=self._events.wake)
         thread = threading.Thread(target=self._work, name="sematic-engine", daemon=True)
         with self._inline.answers_signals(self.request_cancel):
-            thread.start()
-            try:
-                self._inline.work_to_the_end(self.request_cancel)
-            finally:
-                if not self._inline.left:
-                    thread.join()
-        how = self._end, self._error, self._aborted
-        return take_result(*how, state=self._state, store=self._store)
+            self._inline.work_beside(thread, self.request_cancel)
+        outcome = (self._end, self._error, self._aborted)
+        return take_result(*outcome, state=self._state, store=self._store)
 
     def request_cancel(self, reason: str) -> None:
         """Ask for the end of the pipeline run. Returns at once; from any thread."""

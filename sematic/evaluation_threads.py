@@ -148,7 +148,7 @@ class _Worker:
 
     def _end_processes(self, key: Key) -> None:
         """C code may be waiting for one. What is not forked does not carry the ids of the run."""
-        end_processes(run_ids=[key[0]], here_only=True)  # another driver may have taken it over
+        end_processes(run_ids=[key[0]], here_only=lambda: True)  # it may be another driver's
         if self.thread.native_id is not None:
             end_thread_children(self.thread.native_id)
 

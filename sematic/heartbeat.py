@@ -80,6 +80,8 @@ class Heartbeat:
         """
         began = time.monotonic()  # while the machine sleeps, nobody waits
         while not self.is_fresh():
+            if self._closed.is_set():
+                return False
             try:
                 self._renew()
             except FencedError:
@@ -91,15 +93,24 @@ class Heartbeat:
                     return self.is_fresh()
         return True
 
+    def is_ours(self) -> bool:
+        """Whether certainly nobody else drives, as far as one look at the record tells."""
+        if not self.is_fresh():
+            with suppress(RecordError):  # it is fenced, or cannot be asked
+                self._renew()
+        return self.is_fresh()
+
     def stop_waiting(self) -> None:
         """From now on :meth:`confirm` does not wait for a record: nothing new is wanted."""
         self._in_a_hurry.set()
 
     def close(self) -> None:
-        """End the thread, and let go of the lease."""
+        """End the thread, and let go of the lease. Nobody renews it from now on."""
         self._closed.set()
+        self._in_a_hurry.set()
         self._thread.join()
-        self._lease.close()
+        with self._lock:
+            self._lease.close()
 
     def give_up(self) -> None:
         """End the thread and the lease: nobody drives from here. Others need not wait for that."""
@@ -115,6 +126,8 @@ class Heartbeat:
 
     def _renew(self) -> None:
         with self._lock:
+            if self._closed.is_set():
+                return
             began = lease_clock()  # before: the record's clock starts at some time during the call
             self._lease.renew()
             self._renewed_at = began

@@ -4,6 +4,7 @@ import enum
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
 from types import FrameType
 from typing import NamedTuple
 
@@ -49,6 +50,7 @@ class InlineExecutor:
         left: whether that thread was told to :meth:`leave`; no call executes any more.
         here_only: whether only children of this process may be ended with a call: another driver
             may execute the same one.
+        is_ours: whether that is certainly not so; asked before anything else is ended.
     """
 
     def __init__(self, store: ArtifactStore, clock: Clock) -> None:
@@ -61,6 +63,7 @@ class InlineExecutor:
         )
         self.left = False
         self.here_only = False
+        self.is_ours: Callable[[], bool] = lambda: True
 
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
         """Queue a call for the working thread."""
@@ -103,12 +106,14 @@ class InlineExecutor:
         if self.left:
             raise KeyboardInterrupt(Parting("The pipeline run was left before it had ended."))
 
-    def work_to_the_end(self, cancel: Callable[[str], None]) -> None:
+    def work_beside(self, thread: Thread, cancel: Callable[[str], None]) -> None:
         """As :meth:`work`; what a signal handler raises between functions cancels, and waits.
 
         Args:
+            thread: is started before, and has ended after, except where this one was told to leave.
             cancel: asks for the end of the pipeline run, given the reason.
         """
+        thread.start()
         try:
             self.work()
         except BaseException as error:  # a time limit of the user's, say
@@ -116,6 +121,9 @@ class InlineExecutor:
                 cancel(f"Canceled because of {type(error).__name__}.")
                 self.work()
             raise
+        finally:
+            if not self.left:
+                thread.join()
 
     @contextmanager
     def answers_signals(self, cancel: Callable[[str], None]) -> Iterator[None]:
@@ -129,7 +137,8 @@ class InlineExecutor:
 
     def _end_processes(self, key: tuple[str, int]) -> None:
         """C code may be waiting for one."""
-        end_processes(run_ids=[key[0]], here_only=self.here_only)
+        here_only = lambda: self.here_only or not self.is_ours()  # noqa: E731
+        end_processes(run_ids=[key[0]], here_only=here_only)
 
     def _next(self) -> "_Started | _Wake | None":
         # A signal that comes just before the wait begins, while this thread waits for the GIL, say,

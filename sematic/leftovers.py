@@ -20,12 +20,14 @@ class Leftovers:
     Attributes:
         here_only: whether only children of this process are ended: another driver has taken the
             pipeline run over, and starts processes by the same ids.
+        is_ours: whether that is certainly not so; asked before anything else is ended.
     """
 
     def __init__(
         self, root_id: str, report: Callable[[Event], None], *, warn: Callable[[str], None]
     ) -> None:
         self.here_only = False
+        self.is_ours: Callable[[], bool] = lambda: True
         self._warn = warn
         self._root_id = root_id
         self._report = report
@@ -76,14 +78,19 @@ class Leftovers:
             return events
 
     def _end(self, *, run_ids: Collection[str] = (), root_id: str | None = None) -> None:
-        end_or_warn(run_ids=run_ids, root_id=root_id, here_only=self.here_only, warn=self._warn)
+        end_or_warn(
+            run_ids=run_ids,
+            root_id=root_id,
+            here_only=lambda: self.here_only or not self.is_ours(),
+            warn=self._warn,
+        )
 
 
 def end_or_warn(
     *,
     run_ids: Collection[str] = (),
     root_id: str | None = None,
-    here_only: bool = False,
+    here_only: Callable[[], bool] = lambda: False,
     warn: Callable[[str], None],
 ) -> None:
     """:func:`sematic.run_processes.end_processes`; what goes wrong is told, and never raised."""

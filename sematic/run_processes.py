@@ -29,7 +29,7 @@ def end_processes(
     *,
     run_ids: Collection[str] = (),
     root_id: str | None = None,
-    here_only: bool = False,
+    here_only: Callable[[], bool] = lambda: False,
     grace: float = GRACE_SECONDS,
 ) -> list[int]:
     """End every process of this machine that some runs, or a whole pipeline run, have started.
@@ -43,8 +43,9 @@ def end_processes(
     Args:
         run_ids: of runs, in whatever attempt.
         root_id: of a pipeline run.
-        here_only: only children of this process, and theirs: where another driver may execute
-            the same runs on this machine. Daemons are nobody's children.
+        here_only: whether only children of this process, and theirs: where another driver may
+            execute the same runs on this machine. Daemons are nobody's children. Asked before
+            each look for more.
         grace: seconds between the two signals.
 
     Returns:
@@ -53,8 +54,8 @@ def end_processes(
     ids = frozenset(run_ids) | ({root_id} if root_id else frozenset())
     if not ids or not _may_have_any(ids):
         return []
-    find = _children_started_by(ids) if here_only else lambda: _started_by(ids)
-    return end_all(find, grace=grace)
+    find_here = _children_started_by(ids)
+    return end_all(lambda: find_here() if here_only() else _started_by(ids), grace=grace)
 
 
 def end_thread_children(thread_id: int) -> list[int]:

@@ -67,5 +67,7 @@ def find_executing(root_id: str) -> Iterator[int]:
         with suppress(OSError):  # it has ended, or is another user's
             if not (process / "cmdline").read_bytes().startswith(b"ray::"):
                 continue
+            if int(process.name) in (os.getpid(), os.getppid()):  # a function may have asked for it
+                continue
             if os.path.basename(os.path.dirname(os.readlink(process / "fd/1"))) == root_id:
                 yield int(process.name)

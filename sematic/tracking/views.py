@@ -132,9 +132,12 @@ class AttemptRow:
 
     @property
     def took(self) -> tuple[float, bool] | None:
-        """For how many seconds it executed, and whether that is certain or the most it can be."""
+        """For how many seconds it executed, and whether that is certain or the most it can be.
+
+        ``None`` where nobody knows: a driver that was lost may have lived on after its last sign.
+        """
         since = self.scheduled_at if self.started_at is None else self.started_at
-        if since is None:
+        if since is None or (self.started_at is None and self.error is None):
             return None
         return max(0.0, self.ended_at - since), self.started_at is not None
 

@@ -106,3 +106,31 @@ def test_a_record_that_is_away_after_the_machine_has_slept_is_waited_for(
 def sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the machine have slept for eight hours."""
     monkeypatch.setattr(module, "lease_clock", lambda: lease_clock() + 8 * 3600.0)
+
+
+def test_a_driver_that_was_stopped_asks_whether_the_pipeline_run_is_still_its_own() -> None:
+    lease = FakeLease()
+    lease.error = FencedError("taken over")
+    heartbeat = Heartbeat(lease, since=lease_clock() - 1_000)
+    try:
+        assert not heartbeat.is_ours()
+        lease.error = None
+        assert heartbeat.is_ours()
+    finally:
+        heartbeat.close()
+
+
+def test_nobody_waits_for_the_record_or_renews_after_the_end() -> None:
+    lease = FakeLease()
+    lease.error = RecordError("locked")
+    heartbeat = Heartbeat(lease, since=lease_clock() - 1_000)
+    answers: list[bool] = []
+    waiting = threading.Thread(target=lambda: answers.append(heartbeat.confirm()))
+    waiting.start()
+    time.sleep(0.1)
+    heartbeat.close()
+    waiting.join(WAIT)
+    renewed, lease.error = lease.renewed, None
+    assert answers == [False]
+    assert not heartbeat.is_ours()
+    assert lease.renewed == renewed

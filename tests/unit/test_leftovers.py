@@ -1,7 +1,10 @@
 """What stands between executors and the engine where processes are to end too."""
 
 import queue
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from sematic import leftovers
 from sematic.events import CallLost, StopCall
@@ -24,3 +27,20 @@ def test_where_processes_cannot_be_ended_the_attempt_is_reported_all_the_same(mo
     made.report(lost)
     assert events.get(timeout=10) is lost
     assert told == ["Processes could not be ended: OSError('no /proc')"]
+
+
+def test_before_each_look_it_is_asked_whose_processes_they_are(monkeypatch) -> None:
+    """A driver that was stopped may have been replaced, and not know it yet."""
+    asked: list[Callable[[], bool]] = []
+
+    def end(*, here_only: Callable[[], bool], **_: object) -> list[int]:
+        asked.append(here_only)
+        return []
+
+    monkeypatch.setattr("sematic.leftovers.end_processes", end)
+    leftovers, ours = Leftovers("root", pytest.fail, warn=pytest.fail), [True]
+    leftovers.is_ours = lambda: ours[0]
+    leftovers.end_all()
+    assert not asked[0]()
+    ours[0] = False
+    assert asked[0]()

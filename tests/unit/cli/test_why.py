@@ -389,7 +389,7 @@ class TestWaiting:
         pipeline.record(PipelineStarted(1.0, call(ROOT)), expanded(ROOT, calls, OutputOf("a1")))
         pipeline.record(DriverChanged(5.0, alive_until=4.0))
         told = self.facts(sematic_cli, "a1")
-        assert "and was lost: the driver that had started it is gone." in told, told
+        assert "attempt 1 was lost: the driver that had started it is gone." in told, told
 
     def test_for_the_same_call(self, sematic_cli: Cli, pipeline: RecordedPipeline) -> None:
         inputs = {"x": artifact(1)}
