@@ -33,10 +33,11 @@ class Execution:
 def read_executions(log: Path) -> list[Execution]:
     """The executions that a log tells of, in the order in which they began."""
     try:
-        lines = log.read_text(encoding="utf-8").splitlines()
+        text = log.read_text(encoding="utf-8")
     except FileNotFoundError:  # nothing has begun yet
         return []
-    return _parse(line.split("\t") for line in lines)
+    # The last one may be half-written at this moment.
+    return _parse(line.split("\t") for line in text.split("\n")[:-1])
 
 
 def _parse(lines: Iterable[list[str]]) -> list[Execution]:

@@ -163,3 +163,6 @@ def test_executions_are_read_from_the_log(tmp_path: Path) -> None:
         Execution("r", "a", "f", 1, 7, 1.0, 3.0),
         Execution("r", "b", "g", 1, 8, 2.0, None),
     ]
+    with log.open("a") as file:
+        file.write("begin\tr\tc")  # half-written, at this moment
+    assert len(read_executions(log)) == 2
