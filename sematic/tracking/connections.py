@@ -229,8 +229,18 @@ def file_system_type(directory: Path) -> str | None:
     return None
 
 
-class _SqliteConnection(sqlite3.Connection):
-    """One whose process is not forked while it holds a lock; it can be referred to weakly."""
+class SqliteConnection(sqlite3.Connection):
+    """One whose process is not forked while it holds a lock; it can be referred to weakly.
+
+    Attributes:
+        file: what its file was when it was opened, ``None`` where that is not certain.
+    """
+
+    file: tuple[int, int] | None = None
+
+    def is_of(self, path: Path) -> bool:
+        """Whether a path leads to its file: whoever removes it and makes another has a new one."""
+        return self.file is not None and self.file == identify(path)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """As sqlite3 has it."""
@@ -243,16 +253,28 @@ class _SqliteConnection(sqlite3.Connection):
             super().close()
 
 
+def identify(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file; nobody else has them for as long as it is open."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _connect_sqlite(path: Path, busy_seconds: float) -> sqlite3.Connection:
     check_place(path)
+    before = identify(path)
     connection = sqlite3.connect(
-        path, timeout=busy_seconds, check_same_thread=False, factory=_SqliteConnection
+        path, timeout=busy_seconds, check_same_thread=False, factory=SqliteConnection
     )
     try:
         prepare_sqlite(connection, busy_seconds=busy_seconds)
     except BaseException:
         connection.close()
         raise
+    after = identify(path)
+    connection.file = after if before in (None, after) else None
     return connection
 
 
@@ -269,7 +291,7 @@ def _connect_read_only(path: Path, busy_seconds: float) -> sqlite3.Connection:
         uri=True,
         timeout=busy_seconds,
         check_same_thread=False,
-        factory=_SqliteConnection,
+        factory=SqliteConnection,
     )
     connection.isolation_level = None
     try:

@@ -1,7 +1,8 @@
-"""One connection stays open for a second after a pipeline run, so that the next one is quicker.
+"""One connection stays open for a second after a pipeline run: the next one goes on with it.
 
 When the last connection to a file is closed, SQLite moves its log into the file and removes it, and
-the next one makes it anew. That takes longer than a dozen functions do.
+the next one makes it anew, and reads the tables and the statements. That takes longer than a dozen
+functions do.
 """
 
 import atexit
@@ -10,10 +11,9 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from sematic.errors import RecordError
-from sematic.tracking.connections import connect, is_sqlite, sqlite_path
+from sematic.tracking.connections import SqliteConnection, is_sqlite, sqlite_path
 from sematic.tracking.forks import no_fork
 
 # Not for long: as long as there is a log, the file alone is not all of the record.
@@ -22,36 +22,39 @@ _SECONDS_TO_KEEP = 1.0
 _MOST_BYTES_OF_LOG = 1024 * 1024
 
 
-class _Kept(NamedTuple):
-    file: tuple[int, int]
-    """Device and number: whoever removes the file and makes another has a new one."""
-    connection: Any
-
-
 class _Keeper:
     """Keeps one connection of this process, and closes it when nobody has asked for it any more."""
 
     def __init__(self) -> None:
-        self._kept: _Kept | None = None
+        self._kept: SqliteConnection | None = None
         self._until = 0.0  # monotonic
         self._lock = threading.Lock()
         self._closing: threading.Thread | None = None
 
-    def keep(self, url: str) -> None:
+    def keep(self, connection: SqliteConnection, path: Path) -> None:
         with no_fork(), self._lock:
-            file = _identify(sqlite_path(url))
-            if file is not None and _is_log_long(sqlite_path(url)):
-                file = None
-            if self._kept is None or self._kept.file != file:
-                self._close()
-                if file is not None:
-                    with suppress(RecordError):  # then it takes longer, and who writes is told
-                        self._kept = _Kept(file, connect(url, busy_seconds=0.0))
+            self._close()
+            if connection.in_transaction or _is_log_long(path) or not connection.is_of(path):
+                connection.close()
+                return
+            self._kept = connection
             self._until = time.monotonic() + _SECONDS_TO_KEEP
-            if self._kept is not None and self._closing is None:
+            if self._closing is None:
                 name = "sematic-kept-open"
                 self._closing = threading.Thread(target=self._work, name=name, daemon=True)
-                self._closing.start()
+                try:
+                    self._closing.start()
+                except RuntimeError:  # there can be no more threads
+                    self._closing = None
+                    self._close()
+
+    def take(self, path: Path) -> SqliteConnection | None:
+        with no_fork(), self._lock:
+            kept = self._kept
+            if kept is None or not kept.is_of(path):
+                return None
+            self._kept = None
+            return kept
 
     def close(self) -> None:
         with no_fork(), self._lock:
@@ -59,7 +62,7 @@ class _Keeper:
 
     def _close(self) -> None:
         if self._kept is not None:
-            self._kept.connection.close()
+            self._kept.close()
         self._kept = None
 
     def _work(self) -> None:
@@ -78,14 +81,30 @@ class _Keeper:
 _keeper = _Keeper()
 
 
-def keep_open(url: str) -> None:
-    """Let SQLite tidy up a record in a second, unless it is used again by then.
+def keep_open(url: str, connection: Any) -> None:
+    """Close a connection, in a second where it is SQLite's and nobody has taken it by then.
 
     Args:
-        url: of a database that is open; of others than SQLite nothing is kept.
+        url: of its database.
+        connection: nobody else uses it, and it is in no transaction.
     """
-    if is_sqlite(url):
-        _keeper.keep(url)
+    if isinstance(connection, SqliteConnection) and is_sqlite(url):
+        _keeper.keep(connection, sqlite_path(url))
+    else:
+        connection.close()
+
+
+def take_kept(url: str, *, busy_seconds: float) -> Any:
+    """The connection that was kept open to a database, ``None`` if there is none.
+
+    Args:
+        url: of the database; that of SQLite may be another file now, which counts as another one.
+        busy_seconds: how long a statement waits for another process from now on.
+    """
+    connection = _keeper.take(sqlite_path(url)) if is_sqlite(url) else None
+    if connection is not None:
+        connection.execute(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
+    return connection
 
 
 def close_kept() -> None:
@@ -98,14 +117,6 @@ def _is_log_long(path: Path) -> bool:
         return os.stat(f"{path}-wal").st_size > _MOST_BYTES_OF_LOG
     except OSError:
         return False
-
-
-def _identify(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _begin_anew_in_child() -> None:

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import closing
 from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
@@ -11,7 +10,6 @@ from sematic.ports import Batch, Clock, PipelineRunInfo
 from sematic.tracking.ballast import Ballast
 from sematic.tracking.connections import HEAD, is_sqlite, sqlite_path
 from sematic.tracking.faults import LockedError
-from sematic.tracking.kept_open import keep_open
 from sematic.tracking.lease import SqlLease
 from sematic.tracking.patience import Patience
 from sematic.tracking.processes import Mark, describe_process
@@ -140,8 +138,11 @@ class SqlTracker:
             RecordError: the record cannot be written. Nobody waits long for that.
         """
         patience = Patience(most_seconds=_SECONDS_TO_ANNOTATE)
-        with closing(SqlWriter(self._url)) as writer:
+        writer = SqlWriter(self._url)
+        try:
             patience.insist(lambda: writer.annotate(root_id, environment))
+        finally:
+            writer.keep_open()
 
     def use_writer(self, writer: RowWriter) -> None:
         """Write through ``writer`` from the next batch on; from any thread.
@@ -154,9 +155,9 @@ class SqlTracker:
         """Close every connection, and let others see that nobody drives from here any more."""
         if self._mark is not None:
             self._mark.close()
-            keep_open(self._url)
-        self._writer.close()
-        self._own.close()
+        if self._writer is not self._own:
+            self._writer.close()
         with self._reader_lock:
             if self._reader is not None:
                 self._reader.close()
+        self._own.keep_open()

@@ -24,6 +24,7 @@ from sematic.tracking.connections import (
 )
 from sematic.tracking.faults import NoSpaceError
 from sematic.tracking.forks import is_of_parent
+from sematic.tracking.kept_open import keep_open, take_kept
 from sematic.tracking.rows import RowBatch, storable_key, storable_text
 from sematic.tracking.statements import PIPELINE_COLUMNS, build_statements
 
@@ -264,13 +265,20 @@ class SqlWriter:
             RecordError: the database cannot be reached.
         """
         if self._connection is None or is_of_parent(self._connection):
-            self._connection = connect(self._url, busy_seconds=self._busy_seconds)
+            kept = take_kept(self._url, busy_seconds=self._busy_seconds)
+            self._connection = kept or connect(self._url, busy_seconds=self._busy_seconds)
         return self._connection
 
     def close(self) -> None:
         """Close the connection; the next use opens one again."""
         if self._connection is not None and not is_of_parent(self._connection):
             self._connection.close()
+        self._connection = None
+
+    def keep_open(self) -> None:
+        """As :meth:`close`, but whoever opens one within a second goes on with the same."""
+        if self._connection is not None and not is_of_parent(self._connection):
+            keep_open(self._url, self._connection)
         self._connection = None
 
     @contextmanager

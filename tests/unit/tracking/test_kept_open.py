@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sematic.tracking import kept_open
+import sematic
+from sematic.tracking import kept_open, writer
 from sematic.tracking.connections import connect
 from sematic.tracking.database import Database
-from sematic.tracking.kept_open import close_kept, keep_open
+from sematic.tracking.kept_open import close_kept, keep_open, take_kept
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +26,11 @@ def _new_keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(kept_open, "_SECONDS_TO_KEEP", 60.0)
     yield
     close_kept()
+
+
+@sematic.func
+def identity(x: int) -> int:
+    return x
 
 
 def make(directory: Path) -> tuple[str, Path]:
@@ -40,21 +47,81 @@ def use(url: str) -> None:
         connection.execute("INSERT INTO mine VALUES (1)")
 
 
+def keep(url: str) -> None:
+    keep_open(url, take_kept(url, busy_seconds=1.0) or connect(url))
+
+
 def test_the_log_stays_until_it_is_closed(tmp_path: Path) -> None:
     url, log = make(tmp_path)
     use(url)
     assert not log.exists()
-    keep_open(url)
+    keep(url)
     use(url)
     assert log.exists()
     close_kept()
     assert not log.exists()
 
 
+def test_whoever_comes_next_goes_on_with_it(tmp_path: Path) -> None:
+    url, _ = make(tmp_path)
+    connection = connect(url, busy_seconds=1.0)
+    keep_open(url, connection)
+    taken = take_kept(url, busy_seconds=2.5)
+    assert taken is connection
+    assert taken.execute("PRAGMA busy_timeout").fetchone() == (2500,)
+    assert take_kept(url, busy_seconds=2.5) is None
+    taken.close()
+
+
+def test_a_pipeline_run_goes_on_with_the_connection_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMATIC_CONFIG_DIR", str(tmp_path))
+    opened = []
+    monkeypatch.setattr(writer, "connect", lambda *a, **k: opened.append(1) or connect(*a, **k))
+    for value in 1, 2:
+        assert sematic.LocalRunner(progress="off").run(identity(value)) == value
+    assert opened == [1]
+
+
+def test_two_of_one_record_are_not_kept(tmp_path: Path) -> None:
+    url, log = make(tmp_path)
+    first, second = connect(url), connect(url)
+    keep_open(url, first)
+    keep_open(url, second)
+    assert take_kept(url, busy_seconds=1.0) is second
+    with pytest.raises(sqlite3.ProgrammingError):
+        first.execute("SELECT 1")
+    second.close()
+    assert not log.exists()
+
+
+def test_one_in_a_transaction_is_closed(tmp_path: Path) -> None:
+    url, _ = make(tmp_path)
+    connection = connect(url)
+    connection.execute("BEGIN IMMEDIATE")
+    keep_open(url, connection)
+    assert take_kept(url, busy_seconds=1.0) is None
+    use(url)  # it holds no lock any more
+
+
+def test_there_may_be_no_more_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    url, log = make(tmp_path)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    keep(url)
+    assert not log.exists()
+    monkeypatch.undo()
+    keep(url)
+    assert log.exists()
+
+
 def test_another_record_takes_its_place(tmp_path: Path) -> None:
     (first, first_log), (second, second_log) = make(tmp_path / "1"), make(tmp_path / "2")
     for url in first, second, second:
-        keep_open(url)
+        keep(url)
         use(url)
     assert not first_log.exists()
     assert second_log.exists()
@@ -62,17 +129,28 @@ def test_another_record_takes_its_place(tmp_path: Path) -> None:
 
 def test_a_record_that_was_replaced_is_noticed(tmp_path: Path) -> None:
     url, log = make(tmp_path)
-    keep_open(url)
+    keep(url)
     for path in tmp_path.iterdir():
         path.unlink()
-    keep_open(url)  # there is nothing to keep
+    assert take_kept(url, busy_seconds=1.0) is None
     make(tmp_path)
-    keep_open(url)
+    assert take_kept(url, busy_seconds=1.0) is None
+    keep(url)
     use(url)
     assert log.exists()
     close_kept()
     with closing(sqlite3.connect(tmp_path / "record.db")) as connection:
         assert connection.execute("SELECT count(*) FROM mine").fetchone() == (1,)
+
+
+def test_one_of_a_record_that_is_gone_is_not_kept(tmp_path: Path) -> None:
+    url, _ = make(tmp_path)
+    connection = connect(url)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    make(tmp_path)
+    keep_open(url, connection)
+    assert take_kept(url, busy_seconds=1.0) is None
 
 
 def test_it_is_closed_a_while_after_its_last_use(
@@ -81,7 +159,7 @@ def test_it_is_closed_a_while_after_its_last_use(
     monkeypatch.setattr(kept_open, "_SECONDS_TO_KEEP", 0.4)
     url, log = make(tmp_path)
     for _ in range(3):
-        keep_open(url)
+        keep(url)
         use(url)
         time.sleep(0.2)
         assert log.exists()
@@ -94,7 +172,7 @@ def test_it_is_closed_a_while_after_its_last_use(
 def test_a_child_process_can_use_the_record_longer_than_its_parent(tmp_path: Path) -> None:
     """SQLite would take the parent's locks for its own, and lose its log when that closes it."""
     url, _ = make(tmp_path)
-    keep_open(url)
+    keep(url)
     use(url)
     go_on, parent_is_done = os.pipe()
     child = os.fork()
@@ -127,9 +205,9 @@ def test_it_is_closed_when_the_process_ends(tmp_path: Path) -> None:
 
 def test_a_long_log_is_tidied_up_at_once(tmp_path: Path) -> None:
     url, log = make(tmp_path)
-    with closing(connect(url)) as connection:
-        connection.execute("CREATE TABLE mine (x)")
-        connection.execute("INSERT INTO mine VALUES (zeroblob(2000000))")
-        keep_open(url)
-        assert log.stat().st_size > 1_000_000
+    connection = connect(url)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.execute("INSERT INTO mine VALUES (zeroblob(2000000))")
+    assert log.stat().st_size > 1_000_000
+    keep_open(url, connection)
     assert not log.exists()
