@@ -7,6 +7,7 @@ functions do.
 
 import atexit
 import os
+import sqlite3
 import threading
 import time
 from contextlib import suppress
@@ -18,8 +19,9 @@ from sematic.tracking.forks import no_fork
 
 # Not for long: as long as there is a log, the file alone is not all of the record.
 _SECONDS_TO_KEEP = 1.0
-# Nor where there is much to tidy up, which would hold up the next pipeline run.
-_MOST_BYTES_OF_LOG = 1024 * 1024
+# What is more is tidied up at once, so that it does not hold up the next pipeline run: about where
+# SQLite would do so after its next commit.
+_MOST_BYTES_OF_LOG = 4 * 1024 * 1024
 
 
 class _Keeper:
@@ -34,8 +36,10 @@ class _Keeper:
     def keep(self, connection: SqliteConnection, path: Path) -> None:
         with no_fork(), self._lock:
             self._close()
-            if connection.in_transaction or _is_log_long(path) or not connection.is_of(path):
+            if connection.in_transaction or not connection.is_of(path):
                 connection.close()
+                return
+            if _is_log_long(path) and not _tidy_up(connection):
                 return
             self._kept = connection
             self._until = time.monotonic() + _SECONDS_TO_KEEP
@@ -110,6 +114,17 @@ def take_kept(url: str, *, busy_seconds: float) -> Any:
 def close_kept() -> None:
     """Close what is kept, if anything is."""
     _keeper.close()
+
+
+def _tidy_up(connection: SqliteConnection) -> bool:
+    """Move the log into the file, as far as nobody else is using it; false if that goes wrong."""
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:  # a full disk, say: whoever writes next is told
+        connection.close()
+        return False
+    return True
 
 
 def _is_log_long(path: Path) -> bool:

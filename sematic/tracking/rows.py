@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as _quote
 from operator import itemgetter
 from typing import Any, overload
 
@@ -313,8 +314,9 @@ def _input_artifacts(value: Input) -> Iterator[ArtifactRef]:
 def _sources(value: Input) -> str | None:
     if isinstance(value, ArtifactRef):
         return None
-    ids = {value.run_id} if isinstance(value, OutputOf) else set(dependencies(value))
-    return _encode(sorted(ids))
+    if isinstance(value, OutputOf):
+        return f"[{_quote(value.run_id)}]"
+    return _encode(sorted(set(dependencies(value))))
 
 
 @overload

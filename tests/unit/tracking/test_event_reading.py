@@ -124,6 +124,12 @@ def test_events_come_back(event: Event) -> None:
     assert read(event) == event
 
 
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_all_kinds_are_written_as_the_encoder_of_json_writes_them(event: Event) -> None:
+    text = event_to_json(event)
+    assert text == json.dumps(json.loads(text), separators=(",", ":"))
+
+
 def test_every_kind_of_event_comes_back() -> None:
     assert {type(event) for event in EVENTS} == set(get_args(Event))
 

@@ -207,7 +207,22 @@ def test_a_long_log_is_tidied_up_at_once(tmp_path: Path) -> None:
     url, log = make(tmp_path)
     connection = connect(url)
     connection.execute("CREATE TABLE mine (x)")
-    connection.execute("INSERT INTO mine VALUES (zeroblob(2000000))")
-    assert log.stat().st_size > 1_000_000
+    connection.execute("INSERT INTO mine VALUES (zeroblob(5000000))")
+    assert log.stat().st_size > 5_000_000
     keep_open(url, connection)
-    assert not log.exists()
+    assert log.stat().st_size == 0
+    assert take_kept(url, busy_seconds=1.0) is connection
+    keep_open(url, connection)
+
+
+def test_nobody_waits_for_those_who_use_a_long_log(tmp_path: Path) -> None:
+    url, log = make(tmp_path)
+    connection = connect(url, busy_seconds=60.0)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.execute("INSERT INTO mine VALUES (zeroblob(5000000))")
+    with closing(connect(url)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        keep_open(url, connection)
+        assert time.monotonic() - began < 30.0
+    assert log.exists()
