@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 _BYTES = 256
 _libc = ctypes.CDLL(None)
 _libc.dladdr.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+# Something in the file that Python's own code is in: libpython or the program itself.
+_IN_PYTHON = ctypes.cast(ctypes.pythonapi.PyOS_setsig, ctypes.c_void_p).value or 0
 
 
 class _Place(ctypes.Structure):
@@ -58,7 +60,8 @@ def take_back_signals(package: Path, before: "dict[int, _Action] | None" = None)
     """Let signals go to Python's handlers again where the C code of a package has put its own.
 
     In any thread. What was there without Python's knowledge can be put back only where ``before``
-    has it.
+    has it. Python's own is known by a signal that still has it; where there is none, signals are
+    left as they are.
     """
     before = before or {}
     directory = os.path.realpath(package)
@@ -66,7 +69,7 @@ def take_back_signals(package: Path, before: "dict[int, _Action] | None" = None)
     taken = [number for number, action in now.items() if _is_of(directory, action.raw)]
     kept = (action for number, action in now.items() if number not in taken)
     known = (*(action for action in before.values() if not _is_of(directory, action.raw)), *kept)
-    of_python = next((action.raw for action in known if callable(action.handler)), None)
+    of_python = next((action.raw for action in known if _is_of_python(action)), None)
     for number in taken:
         handler, earlier = now[number].handler, before.get(number)
         if earlier and earlier.handler == handler and not _is_of(directory, earlier.raw):
@@ -93,8 +96,30 @@ def _write(number: int, raw: bytes) -> None:
 
 def _is_of(directory: str, raw: bytes) -> bool:
     """Whether the handler of an action is code of a library below a directory."""
-    handler = ctypes.c_void_p.from_buffer_copy(raw).value or 0
-    place = _Place()
-    if handler <= 1 or not _libc.dladdr(handler, ctypes.byref(place)) or not place.file:
-        return False  # the default, or to be ignored
+    place = _place_of(_handler_of(raw))
+    if place is None or not place.file:
+        return False
     return os.path.realpath(os.fsdecode(place.file)).startswith(f"{directory}{os.sep}")
+
+
+def _is_of_python(action: _Action) -> bool:
+    """Whether a signal goes to Python's handler in C, which is the same one for all of them.
+
+    That Python has a handler for it is not enough: another library may have put its own in front.
+    """
+    place, python = _place_of(_handler_of(action.raw)), _place_of(_IN_PYTHON)
+    if place is None or python is None:
+        return False
+    return callable(action.handler) and place.base == python.base
+
+
+def _handler_of(raw: bytes) -> int:
+    return ctypes.c_void_p.from_buffer_copy(raw).value or 0
+
+
+def _place_of(address: int) -> _Place | None:
+    """Where code belongs to; ``None`` for the default, for "ignore", and where nobody knows."""
+    place = _Place()
+    if address <= 1 or not _libc.dladdr(address, ctypes.byref(place)):
+        return None
+    return place
