@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sematic.processes import load_psutil, working_directory
+from sematic.processes import is_alive, load_psutil, wait_until_gone, working_directory
 from sematic.ray_backend.session_directory import (
     SESSION,
     SessionDirectory,
@@ -258,13 +258,16 @@ def _ray_processes() -> list[Any]:
 
 
 def _end(processes: list[Any]) -> None:
-    """Wait for processes to end, and kill those that take their time."""
-    psutil = load_psutil()
-    _, alive = psutil.wait_procs(processes, timeout=_SECONDS_TO_END)
+    """Wait for processes to end, and kill those that take their time.
+
+    Their parents are gone: one that has ended may wait for seconds for somebody to take note of it.
+    """
+    wait_until_gone(processes, _SECONDS_TO_END)
+    psutil, alive = load_psutil(), [process for process in processes if is_alive(process)]
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=_SECONDS_TO_DIE)
+    wait_until_gone(alive, _SECONDS_TO_DIE)
 
 
 def _end_strays(directory: Path) -> None:
