@@ -6,9 +6,11 @@ And a call that shuts it down from being interrupted meanwhile: what is left the
 import inspect
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 from sematic.interruption import keep_whole
+from sematic.ray_backend.signal_actions import take_back_signals
 
 # A call that takes longer is stuck; who wants to shut Ray down is not held up any more by it.
 _PATIENCE_SECONDS = 15.0
@@ -28,6 +30,7 @@ class CallsToRay:
         self._shutting_down = False
         self._users = 0
         self._original: Any = None
+        self._state: Any = None
 
     def __enter__(self) -> None:
         with self._changed:
@@ -60,6 +63,7 @@ class CallsToRay:
                     self._end_to_shut_down()
 
             worker.disconnect = disconnect
+            self._state = _take_back_signals_after(ray)
 
     def unguard(self, ray: Any) -> None:
         """Leave ``ray`` as it was found, once nobody else needs it to wait."""
@@ -68,6 +72,8 @@ class CallsToRay:
             if not self._users and self._original is not None:
                 ray._private.worker.disconnect = self._original
                 self._original = None
+                if self._state is not None:
+                    vars(self._state).pop("disconnect", None)
 
     def _begin_to_shut_down(self) -> None:
         with self._changed:
@@ -78,6 +84,26 @@ class CallsToRay:
         with self._changed:
             self._shutting_down = False
             self._changed.notify_all()
+
+
+def _take_back_signals_after(ray: Any) -> Any:
+    """Let ``ray.shutdown()`` leave SIGTERM to Python; its C code leaves it at the default.
+
+    Returns:
+        What was changed, by an attribute ``disconnect``; ``None`` for a Ray that has no such thing.
+    """
+    state = getattr(getattr(ray._private, "state", None), "state", None)
+    if state is None:
+        return None
+    package = Path(ray.__file__).parent
+    original = state.disconnect
+
+    def disconnect() -> None:  # what comes next when that is done
+        take_back_signals(package)
+        original()
+
+    state.disconnect = disconnect
+    return state
 
 
 calls_to_ray = CallsToRay()

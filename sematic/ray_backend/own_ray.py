@@ -99,7 +99,8 @@ class RaySession:
         if self._connection is None or self._connection is connection_of(ray):
             if self._address is None:
                 self._processes = _ray_processes()
-            ray.shutdown()
+            with kept_signal_actions(Path(ray.__file__).parent):
+                ray.shutdown()
         if self._auto_connects is not None:
             _let_auto_connect(ray, self._auto_connects)
         ray._private.worker._worker_logs_enabled = True

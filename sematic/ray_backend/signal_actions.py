@@ -59,29 +59,35 @@ def kept_signal_actions(package: Path) -> Iterator[None]:
 def take_back_signals(package: Path, before: "dict[int, _Action] | None" = None) -> None:
     """Let signals go to Python's handlers again where the C code of a package has put its own.
 
-    In any thread. What was there without Python's knowledge can be put back only where ``before``
-    has it. Python's own is known by a signal that still has it; where there is none, signals are
-    left as they are.
+    In any thread. The same holds where the default is in their place, which such code leaves. What
+    was there without Python's knowledge can be put back only where ``before`` has it. Python's own
+    is known by a signal that has it, or had it; where there is none, signals are left as they are.
     """
     before = before or {}
     directory = os.path.realpath(package)
     now = _read_all()
-    taken = [number for number, action in now.items() if _is_of(directory, action.raw)]
-    kept = (action for number, action in now.items() if number not in taken)
-    known = (*(action for action in before.values() if not _is_of(directory, action.raw)), *kept)
-    of_python = next((action.raw for action in known if _is_of_python(action)), None)
-    for number in taken:
+    taken = {number for number, action in now.items() if _is_of(directory, action.raw)}
+    unset = {number for number, action in now.items() if _is_unset(action, before.get(number))}
+    for number in taken | unset:
         handler, earlier = now[number].handler, before.get(number)
         if earlier and earlier.handler == handler and not _is_of(directory, earlier.raw):
             _write(number, earlier.raw)
-        elif callable(handler) and of_python is not None:
-            _write(number, of_python)
+        elif callable(handler) and _pythons:
+            _write(number, _pythons[0])
     if signal.SIGALRM in taken:  # a signal has come already, and this is how it would abort
         signal.alarm(0)
 
 
 def _read_all() -> dict[int, _Action]:
-    return {n: _Action(_read(n), signal.getsignal(n)) for n in signal.valid_signals()}
+    numbers = [int(number) for number in signal.valid_signals()]
+    actions = {n: _Action(_read(n), signal.getsignal(n)) for n in numbers}
+    if not _pythons:
+        _pythons.extend(action.raw for action in actions.values() if _is_of_python(action))
+    return actions
+
+
+# Actions that have Python's handler, from when one was seen first.
+_pythons: list[bytes] = []
 
 
 def _read(number: int) -> bytes:
@@ -100,6 +106,14 @@ def _is_of(directory: str, raw: bytes) -> bool:
     if place is None or not place.file:
         return False
     return os.path.realpath(os.fsdecode(place.file)).startswith(f"{directory}{os.sep}")
+
+
+def _is_unset(action: _Action, earlier: _Action | None) -> bool:
+    """Whether C code has set a signal to the default, and Python knows nothing of that."""
+    if _handler_of(action.raw) != int(signal.SIG_DFL):
+        return False
+    had_one = earlier is not None and _handler_of(earlier.raw) > int(signal.SIG_IGN)
+    return callable(action.handler) or had_one
 
 
 def _is_of_python(action: _Action) -> bool:

@@ -108,3 +108,32 @@ print("goes on", flush=True)
 def test_a_ray_that_user_code_has_started_since_takes_no_signal_either() -> None:
     """In another thread, since the runner put its handlers there."""
     assert run_python("-c", _STARTED_MEANWHILE) == "heard\ngoes on\n"
+
+
+_ENDED = """
+import signal, threading
+from sematic.ray_backend.cluster import LocalRay
+
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+
+def use(shut_down):
+    mine = LocalRay()
+    ray = mine.enter()
+    if shut_down:
+        ray.shutdown()
+        signal.raise_signal(signal.SIGTERM)
+    mine.leave()
+
+for shut_down in (False, True):  # by the last pipeline run that uses it, by code of the user's
+    thread = threading.Thread(target=use, args=[shut_down])
+    thread.start()
+    thread.join()
+    signal.raise_signal(signal.SIGTERM)
+print(len(heard))
+"""
+
+
+def test_a_ray_that_has_ended_leaves_sigterm_to_who_had_it() -> None:
+    """Ray's C code sets it to the default: the process would end at once, without a word."""
+    assert run_python("-c", _ENDED) == "3\n"

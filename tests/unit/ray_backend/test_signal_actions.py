@@ -18,6 +18,7 @@ _LIBRARY = """
 #include <unistd.h>
 static void handle(int number) { if (write(1, NAME, sizeof NAME - 1)) (void)number; }
 void take(int number) { signal(number, handle); }
+void leave(int number) { signal(number, SIG_DFL); }
 """
 _STILL_PYTHONS = signal.SIGUSR2
 
@@ -113,3 +114,17 @@ def test_what_was_there_before_is_put_back_whoever_had_it(
     os.kill(os.getpid(), signal.SIGTERM)  # the other library's, as before
     os.kill(os.getpid(), signal.SIGINT)
     assert heard == [signal.SIGINT]
+
+
+def test_a_signal_that_was_left_at_the_default_goes_to_its_handler_again(
+    libraries: dict[str, Path], heard: list[int]
+) -> None:
+    """As Ray leaves it when it ends."""
+    taken = ctypes.CDLL(str(libraries["ray"]))
+    with kept_signal_actions(libraries["ray"].parent):
+        taken.leave(signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    taken.leave(signal.SIGINT)
+    take_back_signals(libraries["ray"].parent)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert heard == [signal.SIGTERM, signal.SIGINT]
