@@ -150,7 +150,7 @@ class Interruption:
         current = self._current
         if current is not None and self._armed and _is_in_user_code(frame):
             self._unwanted.add(current)
-            raise CallInterrupted  # still armed: it may be swallowed
+            raise _fitting(frame)  # still armed: it may be swallowed
 
     def may_raise_into(self, frame: FrameType | None) -> bool:
         """Whether what a handler of the user's raises into a frame is a failure of the call.
@@ -223,6 +223,15 @@ class _Pursuit:
                 self._loosen(self._key)
             self._send(self._key)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+class _InRay(CallInterrupted, KeyboardInterrupt):
+    """Interrupts ``ray.get`` and the like, whose C code ignores all but what Ctrl-C raises."""
+
+
+def _fitting(frame: FrameType | None) -> type[CallInterrupted]:
+    name = "" if frame is None else frame.f_globals.get("__name__")
+    return _InRay if isinstance(name, str) and name.startswith("ray.") else CallInterrupted
 
 
 _raise_in_thread: Any = ctypes.pythonapi.PyThreadState_SetAsyncExc
@@ -298,7 +307,7 @@ def _handles_interruption(thread_id: int) -> bool:
     active: Any = sys._current_exceptions().get(thread_id)
     error = active[1] if isinstance(active, tuple) else active  # before Python 3.12
     for _ in range(100):  # somebody may have tied a knot
-        if error is None or isinstance(error, CallInterrupted):
-            return error is not None
+        if error is None or isinstance(error, CallInterrupted | KeyboardInterrupt):
+            return error is not None  # Ray makes the latter of an interruption
         error = error.__context__
     return False

@@ -95,7 +95,7 @@ def end_or_warn(
 ) -> None:
     """:func:`sematic.run_processes.end_processes`; what goes wrong is told, and never raised."""
     try:
-        left = end_processes(run_ids=run_ids, root_id=root_id, here_only=here_only)
+        left = end_processes(run_ids=run_ids, root_id=root_id, here_only=here_only, over=True)
     except Exception as error:  # noqa: BLE001 - what has happened is reported all the same
         warn(f"Processes could not be ended: {error!r}")
         return

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from sematic.processes import (
     GRACE_SECONDS,
@@ -25,11 +25,31 @@ _SHARED = "resource_tracker import main"
 _PROC = Path("/proc")
 
 
+class Attached(Protocol):
+    """Processes that functions may have started and without which this one would end: a Ray."""
+
+    def end(self, ids: Collection[str]) -> None:
+        """End in its own way what runs, or a pipeline run, of these ids have started."""
+
+    def find_parts(self) -> Collection[int]:
+        """The ids of those that may not be ended while this process uses them."""
+
+
+_attached: list[Attached] = []
+
+
+def spare(attached: Attached) -> None:
+    """End certain processes in their own way only, from now on. Once is enough."""
+    if attached not in _attached:
+        _attached.append(attached)
+
+
 def end_processes(
     *,
     run_ids: Collection[str] = (),
     root_id: str | None = None,
     here_only: Callable[[], bool] = lambda: False,
+    over: bool = False,
     grace: float = GRACE_SECONDS,
 ) -> list[int]:
     """End every process of this machine that some runs, or a whole pipeline run, have started.
@@ -46,6 +66,8 @@ def end_processes(
         here_only: whether only children of this process, and theirs: where another driver may
             execute the same runs on this machine. Daemons are nobody's children. Asked before
             each look for more.
+        over: whether the calls are over. What this process is attached to, see :func:`spare`, is
+            ended too then: a call that executes may be using it.
         grace: seconds between the two signals.
 
     Returns:
@@ -54,8 +76,17 @@ def end_processes(
     ids = frozenset(run_ids) | ({root_id} if root_id else frozenset())
     if not ids or not _may_have_any(ids):
         return []
+    if over:
+        for attached in _attached:
+            attached.end(ids)
     find_here = _children_started_by(ids)
-    return end_all(lambda: find_here() if here_only() else _started_by(ids), grace=grace)
+
+    def find() -> list[Any]:
+        found = find_here() if here_only() else _started_by(ids)
+        spared = {pid for attached in _attached for pid in attached.find_parts()} if found else ()
+        return [process for process in found if process.pid not in spared]
+
+    return end_all(find, grace=grace)
 
 
 def end_thread_children(thread_id: int) -> list[int]:

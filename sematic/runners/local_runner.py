@@ -22,6 +22,7 @@ from sematic.ports import PipelineRunInfo
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
 from sematic.ray_backend.tracker_actor import move_to_actor
+from sematic.ray_backend.users_ray import look_after_users_ray
 from sematic.runners.progress import progress_display
 from sematic.runners.recorded_roots import build_call
 from sematic.runners.resuming import Resumption, describe_void, find_resumption
@@ -122,6 +123,7 @@ class LocalRunner(Runner):
     def _execute(self, root: Future) -> Any:
         settings, tell, clock = load_settings(), build_teller(), steady_clock()
         logs = config_directory() / "logs"
+        look_after_users_ray()
         store = FileSystemStore(settings.artifacts_uri, trusted_from=system_clock())
         store.check_writable()
         resumption = self._resumption(root, settings.database_url)

@@ -1,0 +1,68 @@
+"""An inline function that starts a Ray of its own in the process of the pipeline run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.programs import ROOT
+from tests.integration.ray.processes import children_of, wait_until_gone
+
+pytestmark = pytest.mark.ray
+
+_PROGRAM = """
+import sys, time
+from pathlib import Path
+import ray
+import sematic
+
+@ray.remote(num_cpus=0)
+def for_ever(started: str) -> None:
+    Path(started).touch()
+    time.sleep(600)
+
+@sematic.func
+def inline(started: str) -> int:
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=1,
+             logging_level="ERROR", _node_ip_address="127.0.0.1")
+    task = for_ever.remote(started)
+    if sys.argv[2] == "in ray.get":
+        ray.get(task)
+    time.sleep(600)
+    return 1
+
+if __name__ == "__main__":
+    try:
+        sematic.LocalRunner(progress="off").run(inline(sys.argv[1]))
+    except sematic.CancellationError as error:
+        print(error, ray.is_initialized(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("where", ["in ray.get", "asleep"])
+def test_it_ends_with_the_function_and_not_before_the_process_knows(
+    tmp_path: Path, where: str
+) -> None:
+    """Ray ends a process a minute after it has lost Ray's own; its ray.get() hears only Ctrl-C."""
+    (tmp_path / "program.py").write_text(_PROGRAM)
+    started = tmp_path / "started"
+    program = subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py"), str(started), where],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 90
+    while not started.exists():
+        assert time.monotonic() < deadline
+        assert program.poll() is None
+        time.sleep(0.05)
+    left = [child.pid for child in children_of(program.pid)]
+    program.send_signal(signal.SIGINT)
+    output, _ = program.communicate(timeout=30)
+    assert output == "Canceled by SIGINT. False\n"
+    wait_until_gone(left, 20)
