@@ -1,7 +1,9 @@
 """What tells functions apart that have one path: their code, and the variables they close over.
 
 ``make(2)`` and ``make(3)`` may each return a ``make.<locals>.scale``. A function that is defined
-twice in a module has one path too. Outputs of the one must never be taken for those of the other.
+twice in a module has one path too, and so has what a decorator of the user's own makes of it: of
+``@scaled(2)`` and ``@scaled(3)`` only a variable tells. Outputs of the one must never be taken for
+those of the other.
 """
 
 import dataclasses
@@ -11,7 +13,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterable
 from types import BuiltinFunctionType, CodeType, EllipsisType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from sematic.code_places import place_of_closure
 from sematic.types.names import canonical_module
@@ -21,28 +23,15 @@ _MOST_PARTS = 10_000
 _MOST_DEPTH = 50
 
 _told: set[CodeType] = set()
-_first_of: dict[tuple[str, str, str | None], CodeType] = {}
+_first_of: dict[tuple[str, str, str | None], Callable[..., Any]] = {}
 
 
 class NotDigestible(Exception):
     """A variable has no digest that is the same in every process; the message says which."""
 
 
-def is_told_by_name(func: Callable[..., Any], file: str | None) -> bool:
-    """Whether a function's path tells it from all others of its file, as far as is known.
-
-    To be asked once, when it is decorated: of several of one path the first one is.
-
-    Args:
-        func: a plain function.
-        file: of its module, from :func:`sematic.code_places.file_of`.
-    """
-    if "<locals>" in func.__qualname__:
-        return False
-    key = (func.__module__, func.__qualname__, file)
-    first = _first_of.setdefault(key, func.__code__)
-    # A module that is imported anew has equal code. What is closed over may be anything.
-    return first is func.__code__ or (first == func.__code__ and not func.__closure__)
+class TooLarge(NotDigestible):
+    """A variable is too large to be looked through for each call."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,15 +41,50 @@ class Named:
     Attributes:
         path: importable path.
         place: of its file, see :mod:`sematic.code_places`.
-        func: the plain function, where path and place do not tell it from others.
+        func: the plain function.
+        by_name: whether its code needs not be known to tell it from others of this path and place.
     """
 
     path: str
     place: str | None
-    func: Callable[..., Any] | None
+    func: Callable[..., Any]
+    by_name: bool
 
 
-def digest_closure(func: Callable[..., Any], describe: Callable[[object], Named | None]) -> str:
+Describe: TypeAlias = Callable[[object], Named | None]
+"""What is known of a decorated function; ``None`` for any other object."""
+
+
+def is_told_by_name(func: Callable[..., Any], file: str | None, describe: Describe) -> bool:
+    """Whether no code is needed to tell a function from all others of its file, as far as is known.
+
+    To be asked once, when it is decorated: of several of one path the first one is. Where it closes
+    over values, these tell it from others, see :func:`place_in_closure`.
+
+    Args:
+        func: a plain function.
+        file: of its module, from :func:`sematic.code_places.file_of`.
+        describe: see :data:`Describe`.
+    """
+    if "<locals>" in func.__qualname__:
+        return False
+    first = _first_of.setdefault((func.__module__, func.__qualname__, file), func)
+    if first is func:
+        return True
+    if first.__code__ != func.__code__:
+        return False
+    # A module that is imported anew has equal code. What is closed over may be anything.
+    return not func.__closure__ or _are_alike(first, func, describe)
+
+
+def _are_alike(first: Callable[..., Any], second: Callable[..., Any], describe: Describe) -> bool:
+    try:
+        return digest_closure(first, describe) == digest_closure(second, describe)
+    except NotDigestible:
+        return False
+
+
+def digest_closure(func: Callable[..., Any], describe: Describe) -> str:
     """40 hex digits of a function's code and of the variables it closes over, as they are now.
 
     The same in every process of one version of Python where the variables have equal values. Its
@@ -68,7 +92,7 @@ def digest_closure(func: Callable[..., Any], describe: Callable[[object], Named 
 
     Args:
         func: a plain function.
-        describe: what is known of a decorated function; ``None`` for any other object.
+        describe: see :data:`Describe`.
 
     Raises:
         NotDigestible: a variable holds something else than plain values, functions and classes.
@@ -77,9 +101,13 @@ def digest_closure(func: Callable[..., Any], describe: Callable[[object], Named 
 
 
 def place_in_closure(
-    func: Callable[..., Any], place: str, describe: Callable[[object], Named | None]
+    func: Callable[..., Any], place: str, describe: Describe, *, by_name: bool
 ) -> str | None:
     """What tells a function from others of its path and its place.
+
+    One that is told by its name is what a decorator of the user's own has made: the values that it
+    closes over count, and functions by their names. What else a decorator may hold on to, such as a
+    lock or a logger, is no more compared than a global variable is.
 
     ``None`` where a variable has no digest: a warning says so.
 
@@ -87,9 +115,15 @@ def place_in_closure(
         func: as for :func:`digest_closure`.
         place: of its file or its source.
         describe: as for :func:`digest_closure`.
+        by_name: from :func:`is_told_by_name`.
     """
+    if by_name and not func.__closure__:
+        return place
     try:
-        return place_of_closure(place, digest_closure(func, describe))
+        if not by_name:
+            return place_of_closure(place, digest_closure(func, describe))
+        values = _Digest(describe).of_values(func)
+        return place if values is None else place_of_closure(place, values.hex())
     except NotDigestible as error:
         _tell_not_cached(func, error)
         return None
@@ -108,7 +142,7 @@ def _tell_not_cached(func: Callable[..., Any], error: NotDigestible) -> None:
 
 
 class _Digest:
-    def __init__(self, describe: Callable[[object], Named | None]) -> None:
+    def __init__(self, describe: Describe) -> None:
         self._describe = describe
         self._parts = 0
         self._depth = 0
@@ -126,9 +160,40 @@ class _Digest:
             try:
                 parts.append(self._of_cell(cell))
             except NotDigestible as error:
-                raise NotDigestible(f"{variable!r}, {error}") from None
+                raise type(error)(f"{variable!r}, {error}") from None
         self._inside.pop()
         return _hash("function", parts)
+
+    def of_values(self, func: Any) -> bytes | None:
+        """The variables of a function that is told by its name; ``None`` where nothing counts."""
+        if any(outer is func for outer in self._inside):
+            return None
+        depth, inside = self._depth, len(self._inside)
+        self._inside.append(func)
+        parts: list[bytes] = []
+        for variable, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
+            try:
+                part = self._of_named(cell.cell_contents, func)
+            except TooLarge as error:
+                raise TooLarge(f"{variable!r}, {error}") from None
+            except (NotDigestible, ValueError):  # of the latter kind are those not assigned yet
+                part = None
+                self._depth = depth
+                del self._inside[inside + 1 :]
+            if part is not None:
+                parts += (variable.encode(), part)
+        self._inside.pop()
+        return _hash("values", parts) if parts else None
+
+    def _of_named(self, value: Any, user: Any) -> bytes | None:
+        if type(value) is not FunctionType or "<" in value.__qualname__:
+            return self.of(value)
+        values = self.of_values(value)
+        name = (value.__module__, value.__qualname__)
+        if name == (user.__module__, user.__qualname__):  # what was decorated
+            return values
+        path = f"{canonical_module(value.__module__)}.{value.__qualname__}"
+        return _hash("named", [path.encode(), values or b""])
 
     def _of_cell(self, cell: Any) -> bytes:
         try:
@@ -149,7 +214,7 @@ class _Digest:
         self._parts += 1 + (len(value) // 1000 if type(value) in (str, bytes) else 0)
         self._depth += 1
         if self._parts > _MOST_PARTS or self._depth > _MOST_DEPTH:
-            raise NotDigestible("which is too large")
+            raise TooLarge("which is too large")
         digest = self._of(value)
         self._depth -= 1
         return digest
@@ -190,8 +255,9 @@ class _Digest:
         if known.place is None:
             raise NotDigestible(f"which has {known.path}, a function without source code")
         parts = [known.path.encode(), known.place.encode()]
-        if known.func is not None:
-            parts.append(self.of_function(known.func))
+        values = self.of_values(known.func) if known.by_name else self.of_function(known.func)
+        if values is not None:
+            parts.append(values)
         return _hash("decorated", parts)
 
 

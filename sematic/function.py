@@ -56,7 +56,7 @@ class Function(Generic[P, R]):
         self.__qualname__: str = func.__qualname__
         self.func = func
         self._file = file_of(func)
-        self._told_by_name = is_told_by_name(func, self._file)
+        self._told_by_name = is_told_by_name(func, self._file, _describe)
         self.options = build_options(func.__name__, options)
         self.__signature__ = inspect.signature(func)
         self.input_types, self.output_type = _checked_types(func, self.__signature__)
@@ -115,9 +115,9 @@ class Function(Generic[P, R]):
         needed for a script. Where the path is not enough, the variables are looked at each time.
         """
         place = self._place_of_file
-        if place is None or self._told_by_name:
-            return place
-        return place_in_closure(self.func, place, _describe)
+        if place is None:
+            return None
+        return place_in_closure(self.func, place, _describe, by_name=self._told_by_name)
 
     @property
     def identity(self) -> str | None:
@@ -327,7 +327,7 @@ def _identity(*parts: str) -> str:
 def _describe(value: object) -> Named | None:
     if not isinstance(value, Function):
         return None
-    return Named(value.path, value._place_of_file, None if value._told_by_name else value.func)
+    return Named(value.path, value._place_of_file, value.func, by_name=value._told_by_name)
 
 
 def _why_no_cast(value: object, error: Exception) -> str:

@@ -21,7 +21,6 @@ _KINDS = {
     LOOSE: "not tracked by git",
     INSTALLED: "of an installed package",
     NAMELESS: "none: a notebook or a console",
-    CLOSURE: "one of several of its name",
 }
 _PICKLES_DIFFER = "those of equal values may differ from process to process"
 _COMMON = 12  # what two long values have in common is cut to so many characters
@@ -160,7 +159,7 @@ def _place_differences(
     elif place.startswith(CLOSURE) and then_place.startswith(CLOSURE):
         yield "function", "another one of this name, or with other variables", ""
     elif CLOSURE in (place[0], then_place[0]):
-        kinds = {True: _KINDS[CLOSURE], False: "the first"}
+        kinds = {True: "told by its variables too", False: "told by its name"}
         yield "function", kinds[place[0] == CLOSURE], kinds[then_place[0] == CLOSURE]
     elif place[0] != then_place[0]:
         yield "file", _KINDS[place[0]], _KINDS[then_place[0]]

@@ -43,9 +43,9 @@ def write(place: Path, name: str = "script.py", *, output: str = "one", options:
     return path
 
 
-def run(path: Path, *, module: bool = False, directory: Path | None = None) -> list[str]:
+def run(path: Path, *more: str, module: bool = False, directory: Path | None = None) -> list[str]:
     arguments = ["-m", path.stem] if module else [str(path)]
-    return run_python(*arguments, cwd=directory or path.parent).splitlines()
+    return run_python(*arguments, *more, cwd=directory or path.parent).splitlines()
 
 
 def test_every_process_has_the_same_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,3 +243,35 @@ def test_functions_of_one_name_do_not_share_outputs(
     told = run_sematic("why", runs[1].id)
     assert "same call" not in told
     assert "another one of this name, or with other variables" in told
+
+
+DECORATED = """
+import functools, sys
+import sematic
+
+def times(n):
+    def decorate(f):
+        @functools.wraps(f)
+        def scaled(x: int) -> int:
+            return f(x) * n
+        return scaled
+    return decorate
+
+def base(x: int) -> int:
+    return x
+
+first, second = (sematic.func(cache=True)(times(int(n))(base)) for n in sys.argv[1:])
+
+@sematic.func
+def pipeline() -> list[int]:
+    return [first(7), second(7)]
+
+print(sematic.LocalRunner(cache_namespace="n", progress="off").run(pipeline()))
+"""
+
+
+def test_what_a_decorator_has_made_of_one_function_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(DECORATED)
+    assert run(path, "2", "3") == ["[14, 21]"], "in one process"
+    assert run(path, "3", "4") == ["[21, 28]"], "and from one to the next"

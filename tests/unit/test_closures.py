@@ -152,6 +152,52 @@ def test_another_definition_under_a_name_is_told_from_the_first() -> None:
     assert make(1).map.place != make(2).map.place
 
 
+def decorated(k: Any, name: str = "base") -> Any:
+    """What ``@func`` over a decorator of the user's own makes, at the top of a module."""
+
+    def base(x: int) -> int:
+        return x
+
+    base.__qualname__ = name
+
+    @functools.wraps(base)
+    def wrapper(x: int) -> int:
+        return base(x) * int(k)
+
+    return func(cache=True)(wrapper)
+
+
+def test_decorators_of_the_users_own_tell_what_they_make_apart_by_their_values() -> None:
+    values = [2, 3, "2", (1, 2), Kind.ONE, Config(frozenset("ab"))]
+    places = {decorated(value).place for value in values}
+    assert None not in places
+    assert len(places) == len(values), "all in one process"
+    firsts = {decorated(value, f"first_{i}").place for i, value in enumerate(values)}
+    assert len(firsts) == len(values), "each the first of its process, by which no code is needed"
+    assert decorated(adder(1), "f1").place != decorated(adder(2), "f2").place
+    assert decorated(make, "g1").place != decorated(adder, "g2").place, "by their names"
+    assert decorated(make, "g3").place == decorated(make, "g4").place
+
+
+def test_what_a_decorator_holds_on_to_beside_values_is_no_more_compared_than_a_global() -> None:
+    plain = find_place(__file__)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decorated(threading.Lock(), "locked").place == plain
+        assert decorated([1, [Slow(1)]], "slow").place == plain
+        assert decorated(make(object()), "closed_over").place == plain
+    with pytest.warns(UserWarning, match="'k', which is too large"):
+        assert decorated([0] * 20_000, "large").place is None
+    closures._told.clear()
+    with pytest.warns(UserWarning, match="'k', which has a lock"):
+        assert decorated(threading.Lock(), "locked").place is None, "a second one of its name"
+
+
+def test_a_decorated_module_that_is_imported_anew_has_the_same_places() -> None:
+    assert decorated(2, "anew").place == decorated(2, "anew").place
+    assert decorated(3, "anew").place != decorated(2, "anew").place
+
+
 def test_the_first_of_each_file_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where one process runs two scripts of one name, one after the other."""
 

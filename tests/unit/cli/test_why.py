@@ -174,7 +174,7 @@ class TestCache:
             ("g1", "l1", ["file tracked by git not tracked by git"]),
             ("n1", "n2", ["code another one (of a notebook or a console)"]),
             ("v1", "v2", ["function another one of this name, or with other variables"]),
-            ("v1", "g1", ["function one of several of its name the first"]),
+            ("v1", "g1", ["function told by its variables too told by its name"]),
             ("l1", "p1", ["file not tracked by git of an installed package"]),
             ("g1", "a1", ["key of this version of an older one, which made others"]),
         ],
