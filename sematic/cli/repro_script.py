@@ -19,7 +19,7 @@ _TEMPLATE = '''\
 """{title}"""
 
 {imports}
-{path}import {module}
+{path}{command}import {module}
 
 INPUTS = {{{inputs}}}
 
@@ -54,16 +54,17 @@ def write_script(
     directory.mkdir(parents=True, exist_ok=True)
     lines = [f"    {name!r}: {_keep(directory, name, v)},\n" for name, v in values.items()]
     reads_files = any(directory.glob("*.pickle"))
-    places = _places(environment)
+    places, arguments = _places(environment), environment.get("arguments", [])[1:]
     module = function.path.removesuffix(f".{function.__qualname__}")
-    imports = ["import pickle"] * reads_files + ["import sys"] * bool(places)
+    imports = ["import pickle"] * reads_files + ["import sys"] * bool(places or arguments)
     imports += ["from pathlib import Path"] * reads_files
     name = clean(function.__name__)
     path.write_text(
         _TEMPLATE.format(
             title=f"Run {short_id(run.id)}: {name}, with the inputs that are recorded.",
             imports="\n".join(imports) + "\n" * bool(imports),
-            path=f"sys.path[:0] = {places!r}  # where its modules were\n\n" if places else "",
+            path=f"sys.path[:0] = {places!r}  # where its modules were\n" if places else "",
+            command=f"sys.argv[1:] = {arguments!r}  # which they may read\n" if arguments else "",
             module=module,
             qualname=function.__qualname__,
             inputs="\n" * bool(lines) + "".join(lines),

@@ -20,6 +20,7 @@ from sematic.runners.telling import build_teller
 from sematic.shipping import locate_function
 from sematic.states import RunState
 from sematic.tracking.abandoned import end_abandoned
+from sematic.tracking.environment import original_command
 from sematic.tracking.history import read_history, read_recorded_functions
 from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.queries import Queries, open_queries
@@ -237,7 +238,7 @@ def _read_arguments(queries: Queries, root_id: str) -> dict[str, ArtifactRef]:
 
 @contextmanager
 def original_surroundings(environment: Mapping[str, Any]) -> Iterator[None]:
-    """Be where the command that began a pipeline run was: its directory, and its modules."""
+    """Be where the command that began a pipeline run was: its directory, modules and arguments."""
     directory, main = environment.get("directory"), environment.get("main")
     before, path = working_directory(), list(sys.path)
     places = [os.path.dirname(main)] if main else []
@@ -246,7 +247,8 @@ def original_surroundings(environment: Mapping[str, Any]) -> Iterator[None]:
         places.append(directory)
     sys.path[:0] = places
     try:
-        yield
+        with original_command(environment):
+            yield
     finally:
         if before is not None:
             os.chdir(before)

@@ -7,7 +7,10 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,12 +22,58 @@ _NAME = re.compile(r"^Name: *(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """Whose place this process has taken, and by which command line.
+
+    Attributes:
+        arguments: of the command that began the pipeline run which is executed again.
+        main: the path of its script.
+        typed: the command line of this process.
+    """
+
+    arguments: list[str]
+    main: str | None
+    typed: list[str]
+
+
+_original: ContextVar[_Original | None] = ContextVar("sematic_original", default=None)
+
+
+@contextmanager
+def original_command(environment: Mapping[str, Any]) -> Iterator[None]:
+    """Take the place of the command that began a pipeline run, for its modules read ``sys.argv``.
+
+    What begins meanwhile is recorded with the same arguments and script, so that it can itself be
+    executed again; as its command with the one that was typed.
+
+    Args:
+        environment: of that pipeline run, from :func:`describe_command`. One of an older version
+            does not tell the arguments: ``sys.argv`` stays.
+    """
+    typed = sys.argv
+    arguments = environment.get("arguments", typed)
+    token = _original.set(_Original(arguments, environment.get("main"), typed))
+    sys.argv = list(arguments)
+    try:
+        yield
+    finally:
+        sys.argv = typed
+        _original.reset(token)
+
+
 def describe_command() -> dict[str, Any]:
-    """What is known at once: command line, directory, host, process, Python."""
+    """What is known at once: command line, directory, host, process, Python.
+
+    Passwords and tokens in URLs are not recorded, neither of the command nor of its arguments.
+    """
+    original = _original.get() or _Original(sys.argv, _main_file(), sys.argv)
+    typed = [*_interpreter(original.typed), *original.typed]
     return {
-        "command": hide_all_credentials(shlex.join([*_interpreter(), *sys.argv])),
+        "command": hide_all_credentials(shlex.join(typed)),
+        "arguments": [hide_all_credentials(argument) for argument in original.arguments],
         "directory": working_directory(),
-        "main": _main_file(),
+        "main": original.main,
         "host": socket.gethostname(),
         "user": _user(),
         "pid": os.getpid(),
@@ -105,9 +154,9 @@ def _main_file() -> str | None:
     return os.path.abspath(path)
 
 
-def _interpreter() -> list[str]:
+def _interpreter(typed: Sequence[str]) -> list[str]:
     """How Python was started, as far as the command line does not say it."""
-    return [] if sys.argv and os.access(sys.argv[0], os.X_OK) else ["python"]
+    return [] if typed and os.access(typed[0], os.X_OK) else ["python"]
 
 
 def _user() -> str | None:

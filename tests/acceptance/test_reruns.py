@@ -10,7 +10,7 @@ import pytest
 
 from sematic.client import cancel_run, get_run_output, open_record
 from sematic.states import PipelineRunStatus, RunState
-from tests.acceptance.programs import run_sematic
+from tests.acceptance.programs import run_python, run_sematic
 
 SCRIPT = """
 import os, pathlib, time, sematic
@@ -78,3 +78,52 @@ def _interrupted(place: Path, how: str) -> str:
 def _states() -> list[RunState]:
     found = open_record().pipeline_runs()
     return [run.state for run in open_record().runs(found[0].root_id)] if found else []
+
+
+ARGUMENTS = """
+import argparse, os, sematic
+import helper
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--rate", type=int, required=True)
+rate = parser.parse_args().rate
+
+@sematic.func
+def scale(x: int) -> int:
+    print("scaling by", rate, flush=True)
+    if not os.path.exists("gate"):
+        raise ValueError(helper.why)
+    return x * rate
+
+@sematic.func
+def pipeline(x: int) -> int:
+    return scale(x)
+
+if __name__ == "__main__":
+    sematic.LocalRunner(progress="off").run(pipeline(2))
+"""
+
+
+def test_modules_have_the_arguments_of_the_command_however_often_it_is_rerun(
+    tmp_path: Path,
+) -> None:
+    """They may read them where they are imported, and be beside a script that is elsewhere."""
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "script.py").write_text(ARGUMENTS)
+    (tmp_path / "flows" / "helper.py").write_text("why = 'no gate'")
+    run_python("flows/script.py", "--rate", "7", cwd=tmp_path, code=1)
+    for _ in range(2):
+        assert "no gate" in run_sematic("rerun", _last("scale"), code=1)
+    told = run_sematic("repro", _last("scale"), code=1)
+    assert "scaling by 7" in told
+    assert "as recorded" in told
+    run_sematic("repro", _last("scale"), "--copy", str(tmp_path / "copy"))
+    (tmp_path / "gate").touch()
+    assert run_python("copy/scale.py", cwd=tmp_path).splitlines() == ["scaling by 7", "14"]
+    run_sematic("rerun", _last("scale"))
+    assert get_run_output(open_record().pipeline_runs()[0].root_id) == 14
+
+
+def _last(name: str) -> str:
+    latest = open_record().pipeline_runs()[0]
+    return next(run.id for run in open_record().runs(latest.root_id) if run.name == name)

@@ -28,6 +28,7 @@ from sematic.runners.resuming import (
 )
 from sematic.states import PipelineRunStatus, RunState
 from sematic.testing import MemoryStore
+from sematic.tracking.environment import describe_command
 from sematic.tracking.queries import open_queries
 from sematic.tracking.sql_tracker import SqlTracker
 from tests.builders import ROOT, artifact, call, expanded, info, integer, list_of
@@ -92,6 +93,24 @@ def test_the_original_surroundings_of_a_deleted_directory(tmp_path: Path) -> Non
         with original_surroundings({"directory": None, "main": None}):
             pass
     assert sys.path == before
+
+
+def test_the_original_surroundings_have_the_arguments_and_the_script_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["script.py", "--rate", "2"]
+    there = {"arguments": arguments, "main": "/flows/script.py", "directory": str(tmp_path)}
+    monkeypatch.setattr(sys, "argv", typed := ["/bin/sematic", "rerun", "12ab"])
+    with original_surroundings(there):
+        assert sys.argv == arguments
+        sys.argv.append("changed by a module")
+        known = describe_command()
+    assert sys.argv is typed
+    assert {name: known[name] for name in there} == there, "so it can be executed again, too"
+    assert known["command"].endswith("/bin/sematic rerun 12ab")
+    with original_surroundings({"directory": None, "main": None}):  # of an older version
+        assert sys.argv == typed
+    assert describe_command()["arguments"] == typed
 
 
 def test_the_root_function_may_be_one_of_a_script_whose_name_is_no_text(tmp_path: Path) -> None:

@@ -27,6 +27,14 @@ def test_a_script_of_a_deleted_directory_is_named_as_it_was(tmp_path: Path, monk
         assert describe_command()["main"] == "script.py"
 
 
+def test_passwords_are_recorded_neither_of_the_command_nor_of_its_arguments(monkeypatch) -> None:
+    url = "postgresql://me:hidden@host/db"
+    monkeypatch.setattr(sys, "argv", ["script.py", url, f"--to={url}", "1"])
+    known = describe_command()
+    assert "hidden" not in str(known)
+    assert known["arguments"][::3] == ["script.py", "1"]
+
+
 def test_packages_without_a_name_are_passed_over(tmp_path: Path, monkeypatch) -> None:
     for name, metadata in (("whole", "Name: whole\nVersion: 1"), ("broken", "Version: 1")):
         (tmp_path / f"{name}-1.dist-info").mkdir()
