@@ -59,7 +59,8 @@ class Answer(Enum):
     WAIT = auto()
     """Another call of this pipeline run computes the same."""
     EXECUTE = auto()
-    """What computes the same is its own ancestor, or waits for one: waiting would never end."""
+    """Do it: it is to execute in any case, or what computes the same is its own ancestor, or waits
+    for one, so that waiting would never end."""
 
 
 class CacheDesk:
@@ -73,14 +74,21 @@ class CacheDesk:
         # Of a leader: the leaders that are waited for by what is nested in it.
         self._needs: dict[str, set[str]] = {}
 
-    def ask(self, run_id: str, key: str, *, ancestors: Iterable[str]) -> CachedOutput | Answer:
-        """What is known of ``key``, or what the run is to do about it."""
-        if key in self._known:
+    def ask(
+        self, run_id: str, key: str, *, ancestors: Iterable[str], again: bool = False
+    ) -> CachedOutput | Answer:
+        """What is known of ``key``, or what the run is to do about it.
+
+        One that is to execute ``again`` does so whatever is known; others may wait for it.
+        """
+        if key in self._known and not again:
             return self._known[key]
         leader = self._leaders.setdefault(key, run_id)
         if leader == run_id:
             self._key_of[run_id] = key
-            return Answer.LOOK_UP
+            return Answer.EXECUTE if again else Answer.LOOK_UP
+        if again:
+            return Answer.EXECUTE
         above = {ancestor for ancestor in ancestors if ancestor in self._key_of}
         if leader in above or self._waits_for(leader, above):
             return Answer.EXECUTE

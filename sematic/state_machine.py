@@ -257,15 +257,13 @@ class PipelineState:
     def _offer(self, run: KnownRun, at: float) -> None:
         """Its inputs are known: it is served from the cache, waits for its like, or is queued."""
         call = run.call
-        if self._cache_namespace is None or not call.options.cache or run.again:
-            self._enqueue(run)
-            return
-        run.make_keys(self._cache_namespace)
+        if self._cache_namespace is not None and call.options.cache:
+            run.make_keys(self._cache_namespace)
         if run.desk_key is None:
             self._enqueue(run)
             return
         ancestors = self._graph.ancestors(call.run_id)
-        match self._cache.ask(call.run_id, run.desk_key, ancestors=ancestors):
+        match self._cache.ask(call.run_id, run.desk_key, ancestors=ancestors, again=run.again):
             case CachedOutput() as found if found.output.type == call.output_descriptor:
                 self._serve(run, found, at)
             case CachedOutput() | Answer.LOOK_UP:  # or it was made when the code had changed

@@ -31,7 +31,7 @@ def explain_cache(case: Case) -> Iterator[Fact]:
     run = case.run
     if run.original_run_id is not None:
         yield from _explain_reuse(case, run.original_run_id)
-    elif run.cache_key is None:
+    elif run.cache_key is None or case.seed.get("again"):
         yield Fact("cache", _why_not_asked(case))
     else:
         yield from _explain_miss(case)
@@ -84,13 +84,20 @@ def _why_not_asked(case: Case) -> str:
         return "being asked, or the same call executes"
     if case.run.state is RunState.CANCELED and case.run.scheduled_at is None:
         return "not asked: it was cancelled before"
-    if case.queries.environment(case.run.root_id).get("rerun_from"):
-        return "not asked: a rerun starts here, and was to execute it"
+    if len(case.known_inputs) < len(case.inputs):
+        return "not asked: its inputs were never known"
+    if case.seed.get("again"):
+        return "not asked: the rerun starts here, and was to execute it"
+    if case.seed.get("state") == RunState.RAN.value:
+        return "not asked: the rerun starts below it, and has made its output anew"
     return "not asked: nothing that is the same in every process tells its function from others"
 
 
 def _explain_miss(case: Case) -> Iterator[Fact]:
     close = case.closest
+    if case.run.state is RunState.CANCELED and case.run.scheduled_at is None:
+        yield Fact("cache", "nothing found before it was cancelled")
+        return
     if close is None:
         yield Fact("cache", "nothing found: no earlier call of this function asked the cache")
         return
@@ -114,13 +121,16 @@ def _explain_miss(case: Case) -> Iterator[Fact]:
 def explain_difference(case: Case) -> Iterator[str]:
     """A table of what differs from the closest earlier call, where nothing was found."""
     run = case.run
-    if run.original_run_id is not None or run.cache_key is None:
+    if run.original_run_id is not None or run.cache_key is None or case.seed.get("again"):
+        return
+    if run.state is RunState.CANCELED and run.scheduled_at is None:
         return
     close = case.closest
     if close is None or close.cache_key == run.cache_key:
         return
     other = case.queries.run(close.id)
-    rows = list(_differences(case, close, other))
+    # What is not to be seen in the record is the type of an output that never came to be.
+    rows = list(_differences(case, close, other)) or [("output type", "another one", "")]
     cells = [[Cell(name, bold=True), Cell(now), Cell(then)] for name, now, then in rows]
     yield from build_table(_COLUMNS, cells, case.screen)
 

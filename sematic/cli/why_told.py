@@ -1,10 +1,10 @@
 """What ``sematic why`` tells of a run: facts, each with a label, in lines that fit."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sematic.cli.screen import Screen
 from sematic.wording import clean, describe_error
@@ -59,6 +59,13 @@ class Case:
     def known_inputs(self) -> dict[str, str]:
         """The ids of its arguments, by name."""
         return {i.name: i.artifact.id for i in self.inputs if i.artifact is not None}
+
+    @cached_property
+    def seed(self) -> Mapping[str, Any]:
+        """How a rerun began with it: ``state`` and ``again``; empty where none did."""
+        from sematic.tracking.why import find_seed
+
+        return find_seed(self.url, self.run) or {}
 
     @property
     def asks_cache(self) -> bool:

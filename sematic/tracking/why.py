@@ -58,7 +58,8 @@ def find_closest(url: str, run: RunRow, inputs: Mapping[str, str]) -> CloseRun |
     """The earlier call of a run's function whose cache key has most in common with its own.
 
     Calls of other pipeline runs come before those of its own, and of several the latest is
-    taken. The latest 20,000 are looked at.
+    taken. The latest 20,000 that have begun, or were served an output of another call, are looked
+    at.
 
     Args:
         url: of the record.
@@ -79,12 +80,15 @@ def find_closest(url: str, run: RunRow, inputs: Mapping[str, str]) -> CloseRun |
                 "FROM (SELECT id, cache_key, options, created_at FROM runs "
                 "WHERE COALESCE(cache_key, '') <> '' "
                 f"AND function_path = ? AND root_id {sign} ? AND id <> ? "
+                # Not those that were cancelled before they had begun, or were served this one.
+                "AND COALESCE(scheduled_at, resolved_at) IS NOT NULL "
+                "AND COALESCE(original_run_id, '') <> ? "
                 "AND created_at <= ? ORDER BY created_at DESC LIMIT ?) e "
                 "LEFT JOIN run_inputs i ON i.run_id = e.id "
                 "GROUP BY e.id, e.cache_key, e.options, e.created_at "
                 "ORDER BY same_inputs DESC, e.created_at DESC LIMIT ?"
             )
-            which = [run.function_path, run.root_id, run.id, run.created_at]
+            which = [run.function_path, run.root_id, run.id, run.id, run.created_at]
             rows = list(ask(query, [*pairs, *which, _MOST_COMPARED, _MOST_CLOSE]))
             if rows:
                 found = [
@@ -118,6 +122,25 @@ def find_first_failed(url: str, root_id: str) -> str | None:
     with reading(url) as ask:
         for (id_,) in ask(query, [root_id, RunState.FAILED.value]):
             return str(id_)
+    return None
+
+
+def find_seed(url: str, run: RunRow) -> Mapping[str, Any] | None:
+    """How a rerun began with a run: ``state``, and whether it was to execute ``again``.
+
+    ``None`` where the pipeline run did not begin with it, or is no rerun.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    query = "SELECT payload FROM events WHERE root_id = ? AND epoch = 1 AND seq = 0"
+    with reading(url) as ask:
+        for (payload,) in ask(query, [run.root_id]):
+            if run.id not in payload:  # a rerun of many begins with a long text
+                return None
+            for seed in json.loads(payload).get("seeds", ()):
+                if seed["call"]["run_id"] == run.id:
+                    return {"state": seed["state"], "again": seed.get("again", False)}
     return None
 
 

@@ -22,6 +22,15 @@ def test_the_first_looks_up_and_the_others_wait_until_it_is_resolved() -> None:
     assert desk.asks("d", "k") == CachedOutput("a", artifact("a"), None)
 
 
+def test_what_is_to_execute_again_does_so_and_is_waited_for() -> None:
+    desk = Desk()
+    assert desk.ask("a", "k", ancestors=(), again=True) is Answer.EXECUTE
+    assert desk.asks("b", "k") is Answer.WAIT
+    assert desk.resolves("a") == ["b"]
+    assert desk.ask("c", "k", ancestors=(), again=True) is Answer.EXECUTE, "though it is known"
+    assert desk.resolves("c") == []
+
+
 def test_nobody_waits_for_an_ancestor() -> None:
     desk = Desk()
     assert desk.asks("a", "k") is Answer.LOOK_UP

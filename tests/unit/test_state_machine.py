@@ -827,6 +827,21 @@ def test_a_seed_that_is_to_execute_again_does_not_ask_the_cache(pipeline: Pipeli
     assert pipeline.succeed("a")[-1] == "end COMPLETE"
 
 
+def test_a_seed_that_executes_again_shares_its_output(pipeline: Pipeline) -> None:
+    """Who waits for it is served, and so is who asks later, in other pipeline runs too."""
+    seeds = (
+        Seed(call(ROOT), RAN, inputs={}, expansion=OutputOf("d")),
+        Seed(cached("a"), CREATED, again=True),
+        Seed(cached("b"), CREATED),
+        Seed(call("c", needs=["b"]), CREATED),
+        Seed(cached("d", needs=["c"]), CREATED),
+    )
+    assert pipeline.start(seeds=seeds, cache_namespace="shared")[-1] == "start a #1"
+    assert "b RESOLVED" in pipeline.succeed("a")
+    assert pipeline.moved("a").cache_key == pipeline.moved("b").cache_key is not None
+    assert pipeline.moved("b").original_run_id == "a"
+
+
 def test_seeds_go_on_where_they_leave_off(pipeline: Pipeline) -> None:
     seeds = (
         Seed(call(ROOT), RAN, inputs={}, expansion=OutputOf("b")),

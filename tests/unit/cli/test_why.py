@@ -63,6 +63,26 @@ def touchy(x: int) -> int:
 
 
 @sematic.func
+def alike(x: int) -> list[int]:
+    return [touchy(x) for _ in range(3)]
+
+
+@sematic.func
+def beyond(xs: list[int]) -> int:
+    return versioned(given(xs)[1])
+
+
+@sematic.func
+def given(xs: list[int]) -> list[int]:
+    return xs
+
+
+@sematic.func(cache=True)
+def kept(x: int) -> int:
+    return versioned(x)
+
+
+@sematic.func
 def wordy(sentence: str) -> int:
     raise ValueError(sentence)
 
@@ -224,8 +244,42 @@ class TestCache:
         future = squares(2, [1], False)
         sematic.LocalRunner("one", rerun_from=cached, progress="off").run(future)
         assert why(nested(future.id)) == [
-            "cache not asked: a rerun starts here, and was to execute it"
+            "cache not asked: the rerun starts here, and was to execute it"
         ]
+
+    def test_never_asked_for_its_inputs_were_never_known(self, why) -> None:
+        failed = nested(run(beyond([1])), "versioned")
+        assert why(failed)[0] == "cache not asked: its inputs were never known"
+
+    def test_what_a_rerun_starts_below(self, why) -> None:
+        future = kept(1)
+        sematic.LocalRunner("one", progress="off").run(future)
+        below, future = nested(future.id, "versioned"), kept(1)
+        sematic.LocalRunner("one", rerun_from=below, progress="off").run(future)
+        expected = "cache not asked: the rerun starts below it, and has made its output anew"
+        assert why(future.id) == [expected]
+        assert why(nested(future.id, "versioned")) == [
+            "cache not asked: the rerun starts here, and was to execute it"
+        ]
+
+    def test_calls_that_waited_for_a_failed_one(self, why) -> None:
+        """None of them is an earlier call of which it could have had an output."""
+        root_id = run(alike(3))
+        found = {r.state.value: r.id for r in open_record().runs(root_id) if r.parent_id}
+        assert why(found["CANCELED"])[0] == "cache nothing found before it was cancelled"
+        none = "cache nothing found: no earlier call of this function asked the cache"
+        assert why(found["FAILED"])[0] == none
+
+    def test_calls_that_it_has_served(self, why) -> None:
+        none = "cache nothing found: no earlier call of this function asked the cache"
+        assert why(nested(run(squares(2, [1], True)))) == [none]
+
+    def test_an_output_that_never_came_to_be_was_to_be_of_another_type(
+        self, why, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(touchy(1))
+        monkeypatch.setitem(vars(touchy), "output_descriptor", "float")
+        assert why(run(touchy(1)))[-2:] == ["DIFFERS NOW THEN", "output type another one"]
 
     def test_taken_over_by_a_rerun(self, why, failed_id: str) -> None:
         future = pipelines.broken()

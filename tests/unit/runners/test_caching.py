@@ -66,6 +66,33 @@ def test_a_cached_output_that_is_damaged_or_gone_is_computed_again(
     assert get_run_output(first.id) == list(range(100_000))
 
 
+_broken = {"yes": False}
+
+
+@sematic.func(cache=True)
+def mended(x: int) -> int:
+    _executions.append(x)
+    if _broken["yes"]:
+        raise ValueError("broken")
+    return x
+
+
+@sematic.func
+def mending(x: int) -> int:
+    return mended(x)
+
+
+def test_what_a_rerun_has_computed_is_in_the_cache(executions: list[int]) -> None:
+    """Nobody waits a second time for what failed, was mended and rerun."""
+    _broken["yes"] = True
+    with pytest.raises(sematic.PipelineRunError) as failed:
+        sematic.LocalRunner("tests", progress="off").run(mending(1))
+    _broken["yes"] = False
+    for rerun_from in (failed.value.run_id, None, failed.value.run_id):
+        sematic.LocalRunner("tests", rerun_from, progress="off").run(mending(1))
+    assert executions == [1, 1, 1], "failed, rerun, not at all, and rerun once more"
+
+
 def test_a_warning_of_a_very_long_namespace_is_short(executions: list[int]) -> None:
     runner = sematic.LocalRunner(cache_namespace="x" * 100_000, progress="off")
     with pytest.warns(UserWarning, match="Truncated the cache namespace to 50") as caught:
