@@ -3,9 +3,8 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import Any
 
 from sematic.calls import ArtifactRef
 from sematic.error_records import build_error_record
@@ -23,12 +22,13 @@ from sematic.events import (
 )
 from sematic.execution import CallInterrupted, evaluate_inputs, evaluate_output
 from sematic.ports import ArtifactStore, Clock, Tracker
-from sematic.quick_evaluation import is_quick
+from sematic.quick_evaluation import is_quick, needs_code
 from sematic.run_context import SematicContext, evaluating
 
 _THREADS = 4
 _MOST_AT_A_TIME = 500
 """Keys in one question to the record: the first answers of many should not have to wait long."""
+_NOTHING_TO_INTERRUPT = nullcontext()
 
 
 class Evaluator:
@@ -166,32 +166,51 @@ class Evaluator:
             found = {}
         for instruction in wanted:
             known = found.get(instruction.key, [])
-            if all(output.payload is not None for _, output in known):
-                self._choose(instruction, known)
-            else:  # to compare what is large takes its time: the others do not wait for it
-                self._threads.submit(partial(self._choose, instruction, known))
+            if not any(output.payload is None or needs_code(output) for _, output in known):
+                self._report(self._choose(instruction, known))
+            else:  # that may take its time: the others do not wait for it
+                choose = partial(self._choose_beside, instruction, known)
+                self._threads.submit(choose, call=instruction.call)
+
+    def _choose_beside(
+        self,
+        instruction: LookUpOutput,
+        known: list[tuple[str, ArtifactRef]],
+        interruptible: AbstractContextManager[object],
+    ) -> Callable[[], None] | None:
+        call = instruction.call
+        context = SematicContext(call.run_id, call.root_id)
+        try:
+            with evaluating(context, 0, thread_id=self._thread_id):
+                return partial(self._report, self._choose(instruction, known, interruptible))
+        except CallInterrupted:
+            return None  # nobody waits for it any more
+        except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
+            return partial(self._report, error)
 
     def _choose(
-        self, instruction: LookUpOutput, known: list[tuple[str, ArtifactRef]], *_: Any
-    ) -> None:
+        self,
+        instruction: LookUpOutput,
+        known: list[tuple[str, ArtifactRef]],
+        interruptible: AbstractContextManager[object] = _NOTHING_TO_INTERRUPT,
+    ) -> Event:
         original_id, output = None, None
         try:
-            original_id, output = self._first_kept(known)
+            original_id, output = self._first_kept(known, interruptible)
         except SematicError as error:
             self._warn_unusable(error)
-        except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
-            self._report(error)
-            return
-        run_id = instruction.call.run_id
-        self._report(OutputLookedUp(self._clock(), run_id, output, original_id))
+        return OutputLookedUp(self._clock(), instruction.call.run_id, output, original_id)
 
     def _warn_unusable(self, error: SematicError) -> None:
         self._warn(f"The cache could not be asked, so it is not used: {error}")
 
     def _first_kept(
-        self, known: list[tuple[str, ArtifactRef]]
+        self, known: list[tuple[str, ArtifactRef]], interruptible: AbstractContextManager[object]
     ) -> tuple[str, ArtifactRef] | tuple[None, None]:
-        """The oldest output of several whose artifact is still there, undamaged."""
+        """The oldest output of several that is still there, undamaged, and that the code can read.
+
+        Served one that it cannot, every pipeline run would fail where the output is needed.
+        """
         warning = None
         for run_id, output in known:
             try:
@@ -201,11 +220,28 @@ class Evaluator:
             except CorruptArtifactError as error:
                 what = f"is damaged ({error})"
             else:
-                return run_id, output
+                problem = self._why_unreadable(output, interruptible)
+                if problem is None:
+                    return run_id, output
+                warning = f"The cached output of run {run_id} is computed again: {problem}"
+                continue
             warning = f"The cached output {output.id} of run {run_id} {what}; it is computed again."
         if warning is not None:
             self._warn(warning)
         return None, None
+
+    def _why_unreadable(
+        self, output: ArtifactRef, interruptible: AbstractContextManager[object]
+    ) -> str | None:
+        """Why the classes of now cannot read a value that others have written, if that is so."""
+        if not needs_code(output):
+            return None
+        try:
+            with interruptible:
+                self._store.get(output)
+        except Exception as error:  # noqa: BLE001 - a user's class may raise anything
+            return str(error) if isinstance(error, SematicError) else repr(error)
+        return None
 
 
 def _attempt(instruction: EvaluateInputs | EvaluateOutput) -> int:

@@ -11,6 +11,7 @@ _MOST_STEPS = 200
 _MOST_BYTES = 8 * 1024
 """Of text, in whatever is made on the way: so it is no file either."""
 
+_CODECS_WITH_CODE = frozenset(("local", "pickle"))
 _WORDS = re.compile(r"[^\W\d][\w.]*")
 _BUILTIN = frozenset(
     ("int", "float", "bool", "str", "None", "list", "tuple", "dict", "set", "frozenset")
@@ -57,8 +58,14 @@ def _size(step: Step, sizes: list[int], outputs: Mapping[str, ArtifactRef]) -> i
     ref = outputs[step.run_id] if isinstance(step, OutputOf) else step
     if not isinstance(ref, ArtifactRef) or ref.payload is None or ref.codec != "plain":
         return None
-    # Objects of JSON with this key are what JSON does not have: classes, for one.
-    return None if '"$"' in ref.payload else ref.size
+    return None if needs_code(ref) else ref.size
+
+
+def needs_code(ref: ArtifactRef) -> bool:
+    """Whether more than built-in types may be needed to read a value: classes, for one."""
+    if ref.codec != "plain" or ref.payload is None:
+        return ref.codec in _CODECS_WITH_CODE
+    return '"$"' in ref.payload  # objects of JSON with this key are what JSON does not have
 
 
 @functools.lru_cache(maxsize=4096)

@@ -114,7 +114,9 @@ def _explain_miss(case: Case) -> Iterator[Fact]:
         yield Fact("cache", f"nothing found: {known} is the same call, and ended later")
     else:
         yield Fact(
-            "cache", f"not used: {known} is the same call, but its value was damaged or gone"
+            "cache",
+            f"not used: {known} is the same call, but its value was damaged or gone, or the code "
+            "could not read it",
         )
 
 

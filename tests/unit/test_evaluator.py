@@ -4,12 +4,18 @@ import queue
 import threading
 import time
 from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from sematic.artifacts.store import FileSystemStore
 from sematic.calls import ArtifactRef
 from sematic.errors import ArtifactError, CorruptArtifactError, RecordError
 from sematic.evaluator import Evaluator
 from sematic.events import LookUpOutput, OutputLookedUp
+from sematic.ports import ArtifactStore
 from sematic.testing import MemoryStore, MemoryTracker
 from tests.builders import artifact, call
 
@@ -32,7 +38,7 @@ class Cache(MemoryTracker):
 class Asked:
     """An evaluator, what it answers and what it warns of."""
 
-    def __init__(self, tracker: MemoryTracker, store: MemoryStore) -> None:
+    def __init__(self, tracker: MemoryTracker, store: ArtifactStore) -> None:
         self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.warnings: list[str] = []
         self.evaluator = Evaluator(
@@ -74,6 +80,66 @@ def test_a_damaged_output_is_computed_again_and_told() -> None:
     assert (answer.original_run_id, answer.output) == (None, None)
     (warning,) = asked.warnings
     assert "of run old is damaged (its bytes are wrong); it is computed again." in warning
+
+
+class Unreadable(MemoryStore):
+    """Values that the classes of now cannot read, but for those of which ``kept`` has the ids."""
+
+    def __init__(self, *kept: str, raises: Exception) -> None:
+        super().__init__()
+        self._readable, self._raises = kept, raises
+
+    def check(self, ref: ArtifactRef) -> None:
+        pass
+
+    def get(self, ref: ArtifactRef) -> Any:
+        if ref.id not in self._readable:
+            raise self._raises
+
+
+def of_class(id_: str) -> ArtifactRef:
+    return replace(artifact(id_), payload='{"$":"dataclass","class":"flow:A","fields":{}}')
+
+
+@pytest.mark.parametrize("raises", [ArtifactError("flow:A has a field 'y'"), ValueError("of mine")])
+def test_an_output_that_the_classes_of_now_cannot_read_is_computed_again_and_told(
+    raises: Exception,
+) -> None:
+    asked = Asked(Cache(("old", of_class("1"))), Unreadable(raises=raises))
+    answer = asked.look_up()
+    assert (answer.original_run_id, answer.output) == (None, None)
+    (warning,) = asked.warnings
+    assert warning.startswith("The cached output of run old is computed again: ")
+    assert str(raises) in warning
+
+
+def test_an_output_that_cannot_be_read_does_not_hide_one_that_can() -> None:
+    store = Unreadable(of_class("2").id, raises=ArtifactError("no"))
+    asked = Asked(Cache(("old", of_class("1")), ("new", of_class("2"))), store)
+    assert asked.look_up().original_run_id == "new"
+    assert asked.warnings == []
+
+
+class Endless:
+    """Takes for ever where it is read."""
+
+    read = threading.Event()
+
+    def __setstate__(self, state: object) -> None:
+        self.read.set()
+        while True:
+            time.sleep(0.01)
+
+
+def test_reading_a_cached_output_is_broken_off_when_the_pipeline_run_ends(tmp_path: Path) -> None:
+    value, store = Endless(), FileSystemStore(tmp_path)
+    value.__dict__["x"] = 1  # else there is no state
+    asked = Asked(Cache(("old", store.put(value, object))), store)
+    asked.evaluator.answer(LookUpOutput(call("a"), "key"))
+    assert Endless.read.wait(10)
+    asked.evaluator.close()
+    assert asked.answers.empty()
+    assert asked.warnings == []
 
 
 def test_a_store_that_does_not_answer_gives_no_output() -> None:

@@ -1,5 +1,6 @@
 """Outputs shared between pipeline runs, and what happens to their files in between."""
 
+from dataclasses import fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,35 @@ def test_a_cached_output_that_is_damaged_or_gone_is_computed_again(
     run()
     assert len(executions) == 2
     assert get_run_output(first.id) == list(range(100_000))
+
+
+def _class_with(*fields: str) -> type:
+    """What a script has instead of this module's Point after it was edited."""
+    return make_dataclass(
+        "Point", [(name, int) for name in fields], namespace={"__module__": __name__}
+    )
+
+
+Point = _class_with("x")
+
+
+@sematic.func(cache=True)
+def point(x: int) -> object:
+    _executions.append(x)
+    return Point(*[x] * len(fields(Point)))
+
+
+def test_a_cached_output_that_its_class_cannot_read_any_more_is_computed_again(
+    executions: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = sematic.LocalRunner("tests", progress="off")
+    assert runner.run(point(1)) == runner.run(point(1)) == Point(1)
+    monkeypatch.setitem(globals(), "Point", _class_with("x", "y"))
+    with pytest.warns(UserWarning, match="is computed again: .* has a field 'y' that") as caught:
+        assert runner.run(point(1)) == Point(1, 1)
+    assert len(caught) == 1
+    assert runner.run(point(1)) == Point(1, 1)
+    assert executions == [1, 1]
 
 
 _broken = {"yes": False}
