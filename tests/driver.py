@@ -1,11 +1,14 @@
 """A pipeline run that a process of its own drives, until it is let go on, cancelled or killed."""
 
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ _PROGRAM = """
 
     @sematic.func
     def wait(gate: str) -> int:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not pathlib.Path(gate).exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         return 7
@@ -55,7 +58,7 @@ class Driver:
 
     def wait_until_recorded(self, url: str) -> None:
         """Return when the record says that it executes."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.nested_id:
             assert time.monotonic() < deadline
             for run in open_queries(url).runs(self.run_id):
@@ -63,10 +66,32 @@ class Driver:
                     self.nested_id = run.id
             time.sleep(0.02)
 
+    def stop(self, record: Path) -> None:
+        """Let the process do nothing more, without the lock of its SQLite record."""
+        deadline = time.monotonic() + 60
+        while True:
+            self.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+            if not _is_locked(record):
+                return
+            assert time.monotonic() < deadline
+            self.process.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+
     def kill(self) -> None:
         """End the process as nobody can prevent."""
         self.process.kill()
         self.process.wait()
+
+
+def _is_locked(record: Path) -> bool:
+    with closing(sqlite3.connect(record, isolation_level=None, timeout=0)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+    return False
 
 
 @pytest.fixture

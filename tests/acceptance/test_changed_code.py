@@ -13,11 +13,12 @@ from sematic.states import PipelineRunStatus, RunState
 from tests.acceptance.programs import ROOT, run_sematic
 
 SCRIPT = """
-import os, signal, time
+import os, signal
 from pathlib import Path
 
 import sematic
 from sematic import RetrySettings
+from tests.waits import wait_until_recorded
 
 NOW = Path("now").exists()
 
@@ -87,7 +88,7 @@ if not NOW:
 def last(x: float, y: int) -> float:
     if not Path("died").exists():
         Path("died").touch()
-        time.sleep(0.5)  # what was before is recorded
+        wait_until_recorded()
         os.kill(os.getpid(), signal.SIGKILL)
     return x + y
 

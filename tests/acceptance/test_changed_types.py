@@ -13,10 +13,11 @@ from sematic.states import RunState
 from tests.acceptance.programs import ROOT, run_python, run_sematic
 
 SCRIPT = """
-import os, signal, sys, time
+import os, signal, sys
 from pathlib import Path
 
 import sematic
+from tests.waits import wait_until_recorded
 
 Value = {"int": int, "float": float}[Path("type").read_text()]
 Nested = {"int": int, "float": float}[Path("nested").read_text()]
@@ -49,7 +50,7 @@ def after(x: Value) -> Value:
 def die(x: Value) -> int:
     if not Path("died").exists():
         Path("died").touch()
-        time.sleep(0.5)  # what was before is recorded
+        wait_until_recorded()
         os.kill(os.getpid(), signal.SIGKILL)
     return 1
 
@@ -106,10 +107,11 @@ def test_what_was_recorded_is_neither_computed_again_nor_changed(
 
 
 DIES_IN_NESTED = """
-import os, signal, time
+import os, signal
 from pathlib import Path
 
 import sematic
+from tests.waits import wait_until_recorded
 
 Value = {"int": int, "float": float}[Path("type").read_text()]
 Nested = {"int": int, "float": float}[Path("nested").read_text()]
@@ -119,7 +121,7 @@ Nested = {"int": int, "float": float}[Path("nested").read_text()]
 def inner() -> Nested:
     if not Path("died").exists():
         Path("died").touch()
-        time.sleep(0.5)  # what was before is recorded
+        wait_until_recorded()
         os.kill(os.getpid(), signal.SIGKILL)
     return 1
 

@@ -8,7 +8,8 @@ import pytest
 from tests.acceptance.programs import run_python, run_sematic
 
 _SCRIPT = """
-import os, time, sematic
+import os, sematic
+from tests.waits import wait_until_recorded
 
 with open("imported", "a") as file:
     file.write("script\\n")
@@ -22,7 +23,7 @@ def double(x: int) -> int:
 @sematic.func
 def dies(x: int) -> int:
     if not os.path.exists("survives"):
-        time.sleep(2)  # what was before is recorded by then
+        wait_until_recorded()
         os.kill(os.getpid(), 9)
     return x
 

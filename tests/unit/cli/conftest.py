@@ -18,11 +18,12 @@ __all__ = ["driver"]
 
 
 _KILLED = """
-    import os, signal, time, sematic
+    import os, signal, sematic
+    from tests.waits import wait_until_recorded
 
     @sematic.func
     def die() -> int:
-        time.sleep(0.5)  # until the record knows of it
+        wait_until_recorded()
         os.kill(os.getpid(), signal.SIGKILL)
         return 1
 

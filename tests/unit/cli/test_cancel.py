@@ -42,12 +42,12 @@ class TestCancel:
             0,
             "Pipeline run was canceled successfully.\n",
         )
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60  # it would go on for two minutes
         assert result.stderr.startswith(f"Waiting for process {driver.process.pid} on ")
         assert len(result.stderr.splitlines()) == 1
         row = look(url).pipeline_run(driver.run_id)
         assert (row.status, row.reason) == (PipelineRunStatus.CANCELED, "Wrong data.")
-        assert driver.process.wait(20) != 0
+        assert driver.process.wait(60) != 0
 
     def test_a_nested_run_means_its_pipeline_run(
         self, sematic_cli: Cli, driver: Driver, url: str
@@ -96,9 +96,14 @@ class TestCancel:
         assert result.stderr == "Error: No run has an id that starts with 'nope'.\n"
 
     def test_one_that_ends_before_it_hears(
-        self, sematic_cli: Cli, driver: Driver, url: str, monkeypatch: pytest.MonkeyPatch
+        self,
+        sematic_cli: Cli,
+        driver: Driver,
+        config_directory: Path,
+        url: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        driver.process.send_signal(signal.SIGSTOP)  # it cannot hear
+        driver.stop(config_directory / "sematic.db")  # it cannot hear
         execute(url, "UPDATE pipeline_runs SET lease_seconds = 1000")
 
         def end(_: float) -> None:
@@ -110,9 +115,14 @@ class TestCancel:
         assert "could not be cancelled any more: it has ended COMPLETE." in result.stderr
 
     def test_a_driver_that_does_not_answer(
-        self, sematic_cli: Cli, driver: Driver, url: str, monkeypatch: pytest.MonkeyPatch
+        self,
+        sematic_cli: Cli,
+        driver: Driver,
+        config_directory: Path,
+        url: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        driver.process.send_signal(signal.SIGSTOP)  # it cannot hear
+        driver.stop(config_directory / "sematic.db")  # it cannot hear
         execute(url, "UPDATE pipeline_runs SET lease_seconds = 1000")
         monkeypatch.setattr(module, "_MOST_SECONDS", 0.5)
         result = sematic_cli("cancel", driver.run_id)
@@ -125,7 +135,7 @@ class TestCancel:
         assert row.reason is not None
         assert "shows no sign of life any more." in row.reason
         driver.process.send_signal(signal.SIGCONT)  # it finds itself fenced, and leaves
-        assert driver.process.wait(20) != 0
+        assert driver.process.wait(60) != 0
         assert look(url).pipeline_run(driver.run_id).reason == row.reason
 
     @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])

@@ -266,17 +266,12 @@ class TestLostDrivers:
     def lost(self, config_directory: Path) -> str:
         """A pipeline run whose process was killed."""
         program = """
-            import os, signal, sqlite3, time, sematic
+            import os, signal, sematic
+            from tests.waits import wait_until_recorded
 
             @sematic.func
             def die() -> int:
-                deadline = time.monotonic() + 10
-                path = os.environ["SEMATIC_CONFIG_DIR"] + "/sematic.db"
-                query = "SELECT count(*) FROM runs"
-                while time.monotonic() < deadline:
-                    if sqlite3.connect(path).execute(query).fetchone()[0]:
-                        break
-                    time.sleep(0.01)
+                wait_until_recorded()
                 os.kill(os.getpid(), signal.SIGKILL)
                 return 1
 
