@@ -135,7 +135,7 @@ class Terminal:
         if output:
             output.close()
 
-    def wait_for(self, text: str, seconds: float = 20) -> None:
+    def wait_for(self, text: str, seconds: float = 60) -> None:
         """Read until the screen shows a text."""
         deadline = time.monotonic() + seconds
         while not any(text in line for line in self.screen.lines):
@@ -153,7 +153,7 @@ class Terminal:
             pass
         return self.written[before:]
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Read to the end; the exit code."""
         deadline = time.monotonic() + seconds
         while self._read(deadline):

@@ -26,9 +26,14 @@ from sematic.wording import format_duration
 from tests.terminal import Terminal
 
 _START = """
-import logging, subprocess, sys, time
+import logging, os, subprocess, sys, time
 import sematic
 from sematic.runners import progress
+
+def wait_for_gate():
+    deadline = time.monotonic() + 60
+    while not os.path.exists(sys.argv[1]) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 @sematic.func
 def double(x: int) -> int:
@@ -78,6 +83,11 @@ def slow(seconds: float) -> int:
 _SOON = _START + "progress._QUICK_SECONDS = 0.02\n"
 
 
+def gated(gate: Path, program: str, **options: Any) -> Terminal:
+    """A program that goes on behind ``wait_for_gate()`` when there is this file."""
+    return Terminal(["-c", _SOON + program, str(gate)], **options)
+
+
 def run(future: sematic.Future, progress: str = "auto") -> Any:
     return sematic.LocalRunner(progress=progress).run(future)
 
@@ -112,18 +122,17 @@ print("id", future.id, "rich" in sys.modules)
         assert (value, how) == ("  42", f"  sematic show {run_id[:8]}")
         assert "\x1b7" not in terminal.written  # nothing was drawn
 
-    def test_a_tree_below_what_functions_print(self) -> None:
-        terminal = Terminal(
-            _SOON
-            + """
+    def test_a_tree_below_what_functions_print(self, tmp_path: Path) -> None:
+        terminal = gated(
+            tmp_path / "gate",
+            """
 @sematic.func
 def slow(x: int) -> int:
     logging.warning("a line of logging")
     print("one", end=" ", flush=True)
-    time.sleep(0.5)
+    wait_for_gate()
     print("two")
     subprocess.run(["echo", "from a child process"])
-    time.sleep(0.5)
     return x
 
 @sematic.func
@@ -132,7 +141,7 @@ def pipeline() -> int:
 
 logging.basicConfig(format="%(message)s")
 print(sematic.LocalRunner().run(pipeline()))
-"""
+""",
         )
         terminal.wait_for("one")
         terminal.wait_for("○ double")
@@ -142,6 +151,7 @@ print(sematic.LocalRunner().run(pipeline()))
         assert logged[1].startswith("├─ ")
         assert logged[1].split()[2] == "slow"
         assert logged[2] == "└─ ○ double"
+        (tmp_path / "gate").touch()
         assert terminal.wait() == 0
         lines = terminal.screen.lines
         assert lines[:3] == ["a line of logging", "one two", "from a child process"]
@@ -150,13 +160,13 @@ print(sematic.LocalRunner().run(pipeline()))
         assert lines[5].startswith("  sematic show ")
         assert lines[6:] == ["8"]
 
-    def test_a_bar_for_many_runs(self) -> None:
-        terminal = Terminal(
-            _SOON
-            + """
+    def test_a_bar_for_many_runs(self, tmp_path: Path) -> None:
+        terminal = gated(
+            tmp_path / "gate",
+            """
 @sematic.func
 def slow(x: int) -> int:
-    time.sleep(0.5)
+    wait_for_gate()
     return x
 
 @sematic.func
@@ -164,7 +174,7 @@ def pipeline() -> int:
     return total([*[double(x) for x in range(1000)], slow(1)])
 
 sematic.LocalRunner().run(pipeline())
-"""
+""",
         )
         terminal.wait_for("1,000 done, 1 running")
         terminal.wait_for(" slow ")
@@ -173,17 +183,18 @@ sematic.LocalRunner().run(pipeline())
         assert "1,000/1,003" in bar
         assert counts.strip() == "1,000 done, 1 running, 1 expanded, 1 waiting"
         assert running.split()[1] == "slow"
+        (tmp_path / "gate").touch()
         assert terminal.wait() == 0
         assert "(1,003 runs)" in terminal.screen.lines[0]
         assert len(terminal.screen.lines) == 3
 
-    def test_a_small_terminal(self) -> None:
-        terminal = Terminal(
-            _SOON
-            + """
+    def test_a_small_terminal(self, tmp_path: Path) -> None:
+        terminal = gated(
+            tmp_path / "gate",
+            """
 @sematic.func
 def a_function_with_a_rather_long_name(x: int) -> int:
-    time.sleep(0.5)
+    wait_for_gate()
     return x
 
 @sematic.func
@@ -199,8 +210,9 @@ sematic.LocalRunner().run(pipeline())
             columns=30,
             lines=8,
         )
+        terminal.wait_for("a_function_")
+        (tmp_path / "gate").touch()
         assert terminal.wait() == 0  # the screen refuses lines that are too long
-        assert "a_function_" in terminal.written
 
     def test_standard_output_elsewhere_has_only_what_was_printed(self, tmp_path: Path) -> None:
         terminal = Terminal(
@@ -222,26 +234,28 @@ sematic.LocalRunner().run(slow())
         assert (tmp_path / "out").read_text() == "before\nafter\n"
         assert "before" not in terminal.written
 
-    def test_input(self) -> None:
-        terminal = Terminal(
-            _SOON
-            + """
+    def test_input(self, tmp_path: Path) -> None:
+        terminal = gated(
+            tmp_path / "gate",
+            """
 @sematic.func
 def ask() -> str:
     time.sleep(0.3)
     answer = input("Your name? ")
-    time.sleep(0.3)
+    wait_for_gate()
     return answer.upper()
 
 before = input
 print(sematic.LocalRunner().run(ask()))
 print(input is before)
-"""
+""",
         )
         terminal.wait_for("Your name?")
         assert terminal.screen.lines == ["Your name?"]
         assert terminal.read_for(0.3) == ""  # nobody draws
         terminal.type("ann")
+        terminal.wait_for(" ask ")
+        (tmp_path / "gate").touch()
         assert terminal.wait() == 0
         assert "\x1b7" in terminal.written.partition("ann")[2]  # and goes on
         assert terminal.screen.lines[0] == "Your name? ann"
@@ -399,7 +413,7 @@ class TestPlain:
         @sematic.func
         def busy() -> int:
             look()
-            enough, deadline = len(beats) + 2, time.monotonic() + 30
+            enough, deadline = len(beats) + 2, time.monotonic() + 60
             while len(beats) < enough:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -424,8 +438,8 @@ class TestPlain:
         run(add(1, 2), "plain")
         (recorded,) = open_record().pipeline_runs(limit=2)
         assert recorded.ended_at is not None
+        assert recorded.ended_at - recorded.created_at > 5
         took = format_duration(recorded.ended_at - recorded.created_at)
-        assert took.startswith("5.")
         assert f"COMPLETE in {took}  " in capfd.readouterr().err
 
     def test_the_time_it_takes_to_tidy_up_does_not_count(
@@ -439,7 +453,7 @@ class TestPlain:
             ended_at = progress.started_at + 24  # type: ignore[attr-defined]
             for listener in progress.listeners:
                 listener(PipelineMoved(ended_at, root.id, PipelineRunStatus.COMPLETE))
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while "finishing" not in shown:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -517,11 +531,14 @@ class TestRobustness:
     def test_listeners_return_at_once(self) -> None:
         with progress_display("plain", add(1, 2)) as progress:
             (listener,) = progress.listeners
-            started = time.perf_counter()
-            for _ in range(10_000):
-                listener(None)  # type: ignore[arg-type]
-            seconds = (time.perf_counter() - started) / 10_000
-        assert seconds < 20e-6  # a tenth of a microsecond, on a machine that is not busy
+            seconds = []
+            for _ in range(100):
+                started = time.perf_counter()
+                for _ in range(100):
+                    listener(None)  # type: ignore[arg-type]
+                seconds.append((time.perf_counter() - started) / 100)
+        # A tenth of a microsecond; something else may interrupt it, but not each time.
+        assert min(seconds) < 20e-6
 
 
 class _Rude:
