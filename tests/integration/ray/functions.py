@@ -64,7 +64,7 @@ def process_id(seconds: float) -> int:
 def meet(directory: str, name: str, others: int) -> int:
     """Returns its process id once as many others are here too."""
     Path(directory, name).touch()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(list(Path(directory).iterdir())) < 1 + others:
         assert time.monotonic() < deadline, "nobody came"
         time.sleep(0.01)
@@ -232,7 +232,7 @@ def sleep(seconds: float, started: str, child: bool) -> int:
 @sematic.func(standalone=True)
 def fail_when(path: str) -> int:
     """Fails once there is a file."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     raise ValueError("as planned")
@@ -241,7 +241,7 @@ def fail_when(path: str) -> int:
 @sematic.func(standalone=True)
 def wait_for(path: str, seconds: float) -> int:
     """Ends some time after there is a file."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(seconds)

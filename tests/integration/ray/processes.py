@@ -18,7 +18,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until_gone(pids: list[int], seconds: float = 3.0) -> None:
+def wait_until_gone(pids: list[int], seconds: float = 20.0) -> None:
     """Raises AssertionError if one of these processes is still there after some time."""
     deadline = time.monotonic() + seconds
     while alive := [pid for pid in pids if is_alive(pid)]:

@@ -55,12 +55,12 @@ def address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         head.terminate()  # and with it all that it started
-        head.wait(30)
+        head.wait(60)
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def _wait_for(port: int, head: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         assert head.poll() is None
         assert time.monotonic() < deadline

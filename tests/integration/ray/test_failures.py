@@ -103,10 +103,10 @@ def test_a_worker_that_dies(
 def test_a_worker_that_dies_before_a_child_that_it_has_forked(run: Run, tmp_path: Path) -> None:
     began = time.monotonic()
     result = run(functions.die_before_a_child(str(tmp_path / "child")))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 50
     assert isinstance(result.error, sematic.PipelineRunError)
     assert isinstance(result.error.__cause__, WorkerLostError)
-    wait_until_gone([int((tmp_path / "child").read_text())], 0.5)
+    wait_until_gone([int((tmp_path / "child").read_text())], 5)
 
 
 def test_the_last_words_of_a_worker_that_crashed(run: Run, tmp_path: Path) -> None:
@@ -175,4 +175,4 @@ def test_a_terminal_is_missed_at_once(run: Run) -> None:
         error = run(future).error
         assert "standalone" in str(error)
         assert "set(standalone=False)" in str(error)
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 60

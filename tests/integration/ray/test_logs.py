@@ -90,15 +90,15 @@ def test_a_child_that_is_left_behind_does_not_speak_in_the_next_log(run: Run) ->
 
 
 def test_the_log_can_be_read_while_the_function_runs(run: Run, config_directory: Path) -> None:
-    future = functions.speak("early", 3.0)
+    future = functions.speak("early", 5.0)
     thread = threading.Thread(target=run, args=(future,))
     thread.start()
     log = config_directory / "logs" / future.id / f"{future.id}-1.log"
-    deadline = time.monotonic() + 20
-    while not log.exists() and time.monotonic() < deadline:
+    text = ""
+    while thread.is_alive() and "early by print" not in text:
         time.sleep(0.02)
+        text = log.read_text() if log.exists() else ""
     was_running = thread.is_alive()
-    text = log.read_text()
     thread.join()
     assert was_running
     assert "early by print" in text

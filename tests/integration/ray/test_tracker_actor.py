@@ -23,7 +23,7 @@ Run = Callable[..., Result]
 
 def wait_for_host(record: Path) -> int:
     """The actor's process once it has the record open, which it opens to write."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for process in children():
             if not process.name().startswith("ray::TrackerHost"):
