@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_SECONDS = 240
+_SECONDS = 600
 
 
 def run_python(*arguments: str, cwd: Path | None = None, code: int = 0) -> str:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import sematic
+from tests.waits import wait_until_recorded
 
 
 def count(name: str) -> None:
@@ -95,7 +96,7 @@ def steps(n: int) -> int:
 def leave(x: int) -> int:
     count("leave")
     if not Path("again").exists():
-        time.sleep(0.5)  # what was before is recorded
+        wait_until_recorded()
         os._exit(3)
     return x + 1
 
@@ -144,7 +145,7 @@ def executed(home: Path) -> list[str]:
 
 
 def wait_until_executed(home: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while len(executed(home)) < count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -189,7 +190,7 @@ def test_a_full_disk_of_the_record(home: Path, record: Path, small_disk: SmallDi
     wait_until_executed(home, 20)
     assert Ballast(record).path.exists()
     small_disk.fill(but=1_000_000)
-    out, told = running.communicate(timeout=120)
+    out, told = running.communicate(timeout=300)
     assert running.returncode == 1
     assert out == ""
     assert f"RecordFullError: No space is left for the record at {record}" in told
@@ -208,7 +209,7 @@ def test_a_full_disk_under_the_actor(home: Path, record: Path, small_disk: Small
     running = start(home, "apart(1000)")
     wait_until_executed(home, 200)
     small_disk.fill(but=1_000_000)
-    _, told = running.communicate(timeout=120)
+    _, told = running.communicate(timeout=300)
     assert running.returncode == 1
     assert f"RecordFullError: No space is left for the record at {record}" in told
     check_that_all_is_told(record)
@@ -264,7 +265,7 @@ def test_a_locked_record_is_waited_for(home: Path, config_directory: Path, secon
         time.sleep(seconds)
         assert len(executed(home)) > before + 20, "inline functions go on meanwhile"
         other.execute("ROLLBACK")
-    out, told = running.communicate(timeout=60)
+    out, told = running.communicate(timeout=180)
     assert (running.returncode, out) == (0, "200\n"), told
     assert f"sematic: Another process has locked the record at {record}. Waiting for it" in told
     assert "sematic: The record can be used again." in told
@@ -286,7 +287,7 @@ def test_a_record_that_is_locked_when_it_begins(home: Path, config_directory: Pa
             assert line, told
             told += line
         other.execute("ROLLBACK")
-        out, rest = running.communicate(timeout=60)
+        out, rest = running.communicate(timeout=180)
     assert (running.returncode, out) == (0, "2\n"), told + rest
 
 

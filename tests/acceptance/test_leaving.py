@@ -15,7 +15,7 @@ from sematic.client import open_record
 from tests.acceptance.programs import ROOT
 
 # The programs would go on for a minute.
-_AT_ONCE = 20  # seconds, on a busy machine
+_AT_ONCE = 45  # seconds, on a busy machine
 
 _BEGINNING = """
 import signal, sys, threading, time
@@ -48,8 +48,8 @@ run(work())
 _CLEANS_UP = """
 @sematic.func
 def work() -> int:
-    ready()
     try:
+        ready()
         time.sleep(60)
     finally:
         print("cleaning up", flush=True)
@@ -58,6 +58,11 @@ def work() -> int:
 
 run(work())
 """
+
+# Else what is to be left would be over on a busy machine before the second Ctrl-C comes.
+_TAKES_ITS_TIME = (
+    "import sematic.interruption\nsematic.interruption._SECONDS_TO_CLEAN_UP = 30.0\n" + _CLEANS_UP
+)
 
 _STORES = """
 class Slow:
@@ -103,13 +108,13 @@ finally:
 """
 
 _IN_A_THREAD = """
+interrupted, ended = threading.Event(), threading.Event()
+
 @sematic.func
 def work() -> int:
     ready()
-    time.sleep(0.5)
+    interrupted.wait(60)
     return 1
-
-ended = threading.Event()
 
 def work_there():
     print(run(work()), flush=True)
@@ -120,6 +125,7 @@ try:
     ended.wait()
 except KeyboardInterrupt:
     print("interrupted", flush=True)
+    interrupted.set()
 ended.wait()
 """
 
@@ -196,7 +202,7 @@ def test_the_first_signal_cancels_and_says_so(script, number) -> None:
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_leaves_what_is_being_canceled(script, first) -> None:
-    program = script(_CLEANS_UP)
+    program = script(_TAKES_ITS_TIME)
     program.send(first)
     program.expect("cleaning up")
     program.send(signal.SIGINT)
@@ -213,8 +219,11 @@ def test_ctrl_c_leaves_what_is_being_canceled(script, first) -> None:
 
 @pytest.mark.parametrize("command", ["run", "rerun"])
 def test_commands_are_left_with_the_same_line(script, tmp_path: Path, command: str) -> None:
-    code = _CLEANS_UP.replace("run(work())", 'if __name__ == "__main__":\n    run(work())')
-    program = script(code)
+    quick, code = (
+        text.replace("run(work())", 'if __name__ == "__main__":\n    run(work())')
+        for text in (_CLEANS_UP, _TAKES_ITS_TIME)
+    )
+    program = script(quick)
     program.send(signal.SIGINT)
     program.end(_AT_ONCE)
     (canceled,) = open_record().pipeline_runs()

@@ -143,7 +143,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -127,7 +127,7 @@ def test_who_resumes_agrees_with_the_driver_before(place: Path, pipeline: str) -
     )
     assert driver.stdout is not None
     run_id = driver.stdout.readline().strip()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not (place / "executes").exists() or not recorded_errors(run_id):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -69,7 +69,7 @@ def _interrupted(place: Path, how: str) -> str:
             process.send_signal(signal.SIGKILL)
         else:
             cancel_run(open_record().pipeline_runs()[0].root_id, wait=True)
-        process.wait(20)
+        process.wait(60)
     finally:
         process.kill()
     return open_record().pipeline_runs()[0].root_id

@@ -70,17 +70,17 @@ def test_it_lasts_as_long_as_was_said(record: Record) -> None:
 
 
 def test_it_begins_with_the_driver(record: Record) -> None:
-    assert record.row()[1] == pytest.approx(time.time(), abs=5)
+    assert record.row()[1] == pytest.approx(time.time(), abs=60)
 
 
 def test_renewing_shows_a_sign_of_life(record: Record) -> None:
     execute(record.url, "UPDATE pipeline_runs SET heartbeat_at = 5")
     record.lease.renew()
     first = record.row()[1]
-    assert first == pytest.approx(time.time(), abs=5)
+    assert first == pytest.approx(time.time(), abs=60)
     time.sleep(0.02)
     record.lease.renew()
-    assert 0.01 < record.row()[1] - first < 5
+    assert 0.01 < record.row()[1] - first < 60
 
 
 def test_the_clock_is_the_databases(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_a_busy_record_is_told_soon(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(RecordError):
             lease.renew()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9  # others wait for ten
         assert lease.read_wish() is None  # readers are not held up at all
         busy.execute("ROLLBACK")
     lease.renew()
@@ -331,7 +331,7 @@ def test_a_driver_that_was_stopped_learns_that_it_was_replaced(tmp_path: Path) -
         other.begin(info(), after_epoch=1)
         other.close()
         driver.send_signal(signal.SIGCONT)
-        assert driver.communicate("\n", timeout=30)[0] == "fenced\n"
+        assert driver.communicate("\n", timeout=60)[0] == "fenced\n"
     finally:
         driver.kill()
         driver.wait()

@@ -94,7 +94,7 @@ def test_two_first_starts_after_an_upgrade_at_once(postgres_url):
         _await_waiting(reader, 2)
         reading.commit()
         for start in starts:
-            start.result(timeout=30)
+            start.result(timeout=120)
     assert read_schema_version(postgres_url) == HEAD
     assert _differences(reader) == []
 
@@ -105,7 +105,7 @@ def _await_waiting(engine: sqlalchemy.Engine, count: int) -> None:
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with engine.connect() as connection:
             if connection.exec_driver_sql(query).scalar() == count:

@@ -104,7 +104,7 @@ class TestBlockOnRun:
         started = time.monotonic()
         with pytest.raises(NotFoundError):
             block_on_run("nope", polling_interval_seconds=60)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
     @pytest.mark.parametrize("name", ["polling_interval_seconds", "max_wait_seconds"])
     @pytest.mark.parametrize("value", ["5", True, -1, float("nan"), []])
@@ -123,7 +123,7 @@ class TestBlockOnRun:
         with pytest.raises(builtins.TimeoutError):
             block_on_run(driver.run_id, 0.01, max_wait_seconds=0.1)
         driver.gate.touch()
-        block_on_run(driver.run_id, polling_interval_seconds=0.02, max_wait_seconds=20)
+        block_on_run(driver.run_id, polling_interval_seconds=0.02, max_wait_seconds=60)
         assert get_run_output(driver.run_id) == 7
 
     def test_the_deadline_is_met_between_polls(self, driver: Driver) -> None:
@@ -131,7 +131,7 @@ class TestBlockOnRun:
         message = f"^Run {driver.run_id} did not complete in 0.3 seconds$"
         with pytest.raises(builtins.TimeoutError, match=message):
             block_on_run(driver.run_id, polling_interval_seconds=60, max_wait_seconds=0.3)
-        assert 0.3 <= time.monotonic() - started < 5
+        assert 0.3 <= time.monotonic() - started < 30
 
     def test_a_run_that_ends_within_the_last_pause_is_no_timeout(self, driver: Driver) -> None:
         driver.gate.touch()
@@ -147,12 +147,12 @@ class TestBlockOnRun:
         with pytest.raises(builtins.TimeoutError):
             block_on_run(driver.run_id, 0.02, max_wait_seconds=0.05)
         driver.gate.touch()
-        assert driver.process.wait(20) == 0
+        assert driver.process.wait(60) == 0
 
     def test_cancel_on_exit(self, driver: Driver, config_directory: Path) -> None:
         with pytest.raises(builtins.TimeoutError):
             block_on_run(driver.run_id, 0.02, max_wait_seconds=0.05, cancel_on_exit=True)
-        assert driver.process.wait(20) != 0
+        assert driver.process.wait(60) != 0
         row = open_record(config_directory).pipeline_run(driver.run_id)
         assert row.shown_status == "CANCELED"
         assert row.reason == "Canceled because nobody waits for it."
@@ -174,15 +174,15 @@ class TestBlockOnRun:
         assert blocked.stdout is not None
         assert blocked.stdout.readline() == b"polls\n"
         blocked.send_signal(signal.SIGTERM)
-        assert blocked.wait(20) == 128 + signal.SIGTERM
+        assert blocked.wait(60) == 128 + signal.SIGTERM
         blocked.stdout.close()
-        driver.process.wait(20)
+        driver.process.wait(60)
         assert open_record(config_directory).pipeline_run(driver.run_id).shown_status == "CANCELED"
 
     def test_a_run_that_succeeded_is_not_cancelled(self, driver: Driver) -> None:
         driver.gate.touch()
         block_on_run(driver.run_id, 0.02, cancel_on_exit=True)
-        assert driver.process.wait(20) == 0
+        assert driver.process.wait(60) == 0
 
     def test_a_run_that_can_be_resumed_is_not_cancelled(
         self, driver: Driver, config_directory: Path
@@ -226,15 +226,15 @@ class TestCancelRun:
     def test_the_driver_ends_it(self, driver: Driver, config_directory: Path) -> None:
         began = time.monotonic()
         assert cancel_run(driver.run_id, wait=True) is PipelineRunStatus.CANCELED
-        assert time.monotonic() - began < 10
-        assert driver.process.wait(20) != 0
+        assert time.monotonic() - began < 60  # it would go on for two minutes
+        assert driver.process.wait(60) != 0
         row = open_record(config_directory).pipeline_run(driver.run_id)
         assert row.reason is not None
         assert row.reason.startswith("Canceled by ")
 
     def test_it_need_not_wait(self, driver: Driver, config_directory: Path) -> None:
         assert cancel_run(driver.run_id, reason="No need.") is PipelineRunStatus.RUNNING
-        assert driver.process.wait(20) != 0
+        assert driver.process.wait(60) != 0
         row = open_record(config_directory).pipeline_run(driver.run_id)
         assert (row.status, row.reason) == (PipelineRunStatus.CANCELED, "No need.")
 

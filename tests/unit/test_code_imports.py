@@ -117,11 +117,11 @@ def test_a_pipeline_that_a_thread_of_it_would_start_is_not_started(
 
 
 def test_threads_of_others_start_pipelines_while_a_module_is_imported(place: Path) -> None:
-    (place / "waits_one.py").write_text("import sys\nsys.began.set()\nsys.over.wait(10)\n")
+    (place / "waits_one.py").write_text("import sys\nsys.began.set()\nsys.over.wait(60)\n")
     sys.began, sys.over = threading.Event(), threading.Event()  # type: ignore[attr-defined]
     importing = threading.Thread(target=import_code, args=["waits_one"])
     importing.start()
-    assert sys.began.wait(10)  # type: ignore[attr-defined]
+    assert sys.began.wait(60)  # type: ignore[attr-defined]
     refused: list[bool] = []
 
     def start() -> None:
@@ -201,7 +201,7 @@ def test_other_threads_wait_until_a_module_is_as_complete_as_it_gets(
     entered = import_code("entrance").entered
     thread = threading.Thread(target=import_code, args=("slow_one",))
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     module = import_it("slow_one")
     assert module.f.func() == 1
     thread.join()

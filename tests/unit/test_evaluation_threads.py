@@ -1,5 +1,6 @@
 """Threads beside the engine in which user code can be broken off."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,13 @@ from sematic.evaluation_threads import EvaluationThreads
 from sematic.execution import CallInterrupted
 from tests.builders import call
 
-WAIT = 10.0
+WAIT = 60.0
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is waited for here does end, on a busy machine too."""
+    monkeypatch.setattr("sematic.evaluation_threads.SECONDS_TO_END", WAIT / 2)
 
 
 @pytest.fixture
@@ -137,15 +144,19 @@ def test_what_keeps_order_in_the_process_is_not(threads) -> None:
 
 def test_what_c_code_keeps_is_told_once(threads, monkeypatch) -> None:
     monkeypatch.setattr("sematic.evaluation_threads.SECONDS_TO_END", 0.1)
-    evaluation = Evaluation(lambda: time.sleep(0.5))
+    reading, writing = os.pipe()
+    evaluation = Evaluation(lambda: os.read(reading, 1))
     kept = call("kept")
     threads.submit(evaluation, call=kept)
     assert evaluation.begun.wait(WAIT)
     assert threads.stop() == [kept]
     assert threads.stop() == []
     threads.close()
+    os.write(writing, b"x")
     for thread in workers():
         thread.join(WAIT)
+    os.close(reading)
+    os.close(writing)
     assert evaluation.interrupted, "as soon as it executes Python again"
 
 

@@ -47,7 +47,7 @@ class Asked:
 
     def look_up(self) -> OutputLookedUp:
         self.evaluator.answer(LookUpOutput(call("a"), "key"))
-        answer = self.answers.get(timeout=10)
+        answer = self.answers.get(timeout=60)
         self.evaluator.close()
         assert isinstance(answer, OutputLookedUp)
         return answer
@@ -168,7 +168,7 @@ def test_many_are_looked_up_at_once_and_each_is_answered() -> None:
 
     class Slow(Cache):
         def find_outputs(self, cache_keys: Collection[str]) -> Outputs:
-            assert gate.wait(10)
+            assert gate.wait(60)
             return super().find_outputs(cache_keys)
 
     store = MemoryStore()
@@ -177,9 +177,9 @@ def test_many_are_looked_up_at_once_and_each_is_answered() -> None:
     for number in range(1_200):
         asked.evaluator.answer(LookUpOutput(call(f"a{number}"), f"key {number}"))
     gate.set()
-    answers = [asked.answers.get(timeout=10) for _ in range(1_200)]
+    answers = [asked.answers.get(timeout=60) for _ in range(1_200)]
     asked.evaluator.answer(LookUpOutput(call("later"), "later"))
-    assert asked.answers.get(timeout=10).run_id == "later"
+    assert asked.answers.get(timeout=60).run_id == "later"
     asked.evaluator.close()
     assert {answer.run_id for answer in answers} == {f"a{number}" for number in range(1_200)}
     assert {answer.original_run_id for answer in answers} == {"old"}

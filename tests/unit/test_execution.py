@@ -444,7 +444,7 @@ def test_a_child_that_was_forked_ends_where_its_code_does(store, capfd, end, cod
     def forking() -> int:
         child = os.fork()
         if child == 0:
-            signal.alarm(10)
+            signal.alarm(60)
             print("still buffered", end="")
             end()
             return 1

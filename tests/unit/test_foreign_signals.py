@@ -57,7 +57,7 @@ def test_one_that_is_held_back_comes_as_soon_as_user_code_runs() -> None:
         time.sleep(0.1)
         user_code = True
         with pytest.raises(Late):
-            time.sleep(20)
+            time.sleep(60)
         time.sleep(0.1)  # and once only
 
 
@@ -139,7 +139,7 @@ class Loading:
 
 def _load() -> Loading:
     signal.setitimer(signal.ITIMER_REAL, 0.2)
-    time.sleep(5)
+    time.sleep(60)
     return Loading()
 
 
@@ -150,7 +150,7 @@ def load() -> Loading:
 
 @sematic.func
 def use(loaded: Loading) -> int:
-    time.sleep(20)
+    time.sleep(60)
     return 1
 
 
@@ -162,7 +162,7 @@ def loads() -> int:
 @sematic.func
 def limited() -> int:
     signal.setitimer(signal.ITIMER_REAL, 0.2)
-    time.sleep(20)
+    time.sleep(60)
     return 1
 
 
@@ -188,7 +188,7 @@ def test_one_that_strikes_while_an_argument_is_loaded_fails_the_call() -> None:
     with pytest.raises(sematic.PipelineRunError) as raised:
         LocalRunner(progress="off").run(loads())
     assert "could not be put together again: Late" in str(raised.value.__cause__)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 50
 
 
 @pytest.mark.parametrize("where", [(Turns, "take_here"), (Engine, "_take"), (Engine, "_tell")])
@@ -223,7 +223,7 @@ waiting = threading.Event()
 class Slow(int):
     def __add__(self, other: object) -> int:
         waiting.set()
-        for _ in range(1000):  # it can be broken off
+        for _ in range(3000):  # it can be broken off
             time.sleep(0.02)
         return 0
 
@@ -240,7 +240,7 @@ def adds() -> int:
 
 def test_one_that_strikes_while_the_driver_waits_cancels_the_pipeline_run() -> None:
     def strike() -> None:
-        waiting.wait(20)
+        assert waiting.wait(60)
         time.sleep(0.3)
         os.kill(os.getpid(), signal.SIGALRM)
 
@@ -250,6 +250,6 @@ def test_one_that_strikes_while_the_driver_waits_cancels_the_pipeline_run() -> N
     began = time.monotonic()
     with pytest.raises(Late):
         LocalRunner(progress="off").run(future)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 50
     thread.join()
     assert status(future.id) == ("CANCELED", "Canceled because of Late.")

@@ -12,7 +12,7 @@ from sematic.errors import FencedError, RecordError
 from sematic.heartbeat import Heartbeat, lease_clock
 from tests.leases import FakeLease
 
-WAIT = 20.0
+WAIT = 60.0
 
 
 class Driver:

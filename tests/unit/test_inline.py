@@ -17,7 +17,7 @@ from sematic.execution import build_root_call
 from sematic.inline import InlineExecutor
 from sematic.testing import FakeClock, MemoryStore
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 @pytest.fixture

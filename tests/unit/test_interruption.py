@@ -21,7 +21,7 @@ from sematic.inline import InlineExecutor
 from sematic.interruption import keep_whole
 from sematic.testing import MemoryStore
 
-WAIT = 20.0
+WAIT = 60.0
 
 
 class Setup:
@@ -51,7 +51,12 @@ class Setup:
         thread.join(WAIT)
         assert not thread.is_alive()
 
-    def end(self, function: Callable[[], Any], ready: threading.Event) -> Event:
+    def end(
+        self,
+        function: Callable[[], Any],
+        ready: threading.Event,
+        then: Callable[[], object] = lambda: None,
+    ) -> Event:
         """Stop a call once it is ready, and return what is reported of it."""
         call = self.call(function)
         self.start(call)
@@ -61,6 +66,7 @@ class Setup:
             time.sleep(0.05)  # let it get to where it waits
             began = time.monotonic()
             self.executor.stop(StopCall(call, 1))
+            then()
             while not self.reports and time.monotonic() < began + WAIT:
                 time.sleep(0.005)
             self.seconds.append(time.monotonic() - began)
@@ -92,7 +98,7 @@ def in_main() -> Setup:
 
 
 # A second would do where nothing else is going on; what is never ended takes WAIT seconds.
-_SOON = 5.0
+_SOON = 30.0
 
 
 def spin(seconds: float = WAIT) -> None:
@@ -123,9 +129,9 @@ def test_a_call_that_swallows_it_is_interrupted_again(setup, ready, swallow) -> 
     swallowed: list[int] = []
 
     def stubborn() -> None:
-        ready.set()
         for _ in range(2):
             with contextlib.suppress(swallow):
+                ready.set()
                 spin()
             swallowed.append(1)
         spin()
@@ -291,13 +297,17 @@ def locked() -> Any:
 def test_another_thread_is_ended_when_it_executes_python_again(ready) -> None:
     setup = Setup(main=False)
     after: list[int] = []
+    reading, writing = os.pipe()
 
-    def sleeps() -> None:
+    def waits() -> None:
         ready.set()
-        time.sleep(0.6)
+        os.read(reading, 1)
         after.append(1)
 
-    assert isinstance(setup.end(sleeps, ready), CallLost)
+    report = setup.end(waits, ready, then=lambda: os.write(writing, b"x"))
+    os.close(reading)
+    os.close(writing)
+    assert isinstance(report, CallLost)
     assert after == []
     assert setup.seconds[0] < _SOON
 

@@ -25,7 +25,7 @@ def test_where_processes_cannot_be_ended_the_attempt_is_reported_all_the_same(mo
     made.expect(StopCall(call("a"), 1))
     lost = CallLost(1.0, "a", 1, error("stopped"))
     made.report(lost)
-    assert events.get(timeout=10) is lost
+    assert events.get(timeout=60) is lost
     assert told == ["Processes could not be ended: OSError('no /proc')"]
 
 

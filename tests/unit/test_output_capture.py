@@ -119,16 +119,16 @@ def test_a_child_that_was_forked_while_a_thread_prints_can_print(logs: Logs) -> 
     def path_of(run_id: str, attempt: int) -> Path:
         if threading.current_thread() is thread and not done.is_set():
             printing.set()
-            done.wait(10)
+            done.wait(60)
         return logs.path_of(run_id, attempt)
 
     thread = threading.Thread(target=print, args=("from a thread",))
     with logs.screen.shows_output(), teed_streams(path_of), executing(FIRST):
         thread.start()
-        assert printing.wait(10)
+        assert printing.wait(60)
         child = os.fork()
         if child == 0:
-            signal.alarm(5)  # in place of a deadlock
+            signal.alarm(60)  # in place of a deadlock
             print("from a child")
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -149,14 +149,14 @@ def test_pipelines_in_two_threads_do_not_get_into_each_others_way(tmp_path: Path
                 sys.stdout.write(f"{context.run_id} {i}\n")
             begun.set()
             if context is SECOND:
-                assert ended.wait(10)
+                assert ended.wait(60)
 
     with screen.shows_output():
         first, second = (threading.Thread(target=run, args=(c,)) for c in (FIRST, SECOND))
         with teed_streams(Logs(tmp_path / "3").path_of):
             outermost = sys.stdout
             first.start()
-            assert begun.wait(10)
+            assert begun.wait(60)
             second.start()
             first.join()
             ended.set()

@@ -123,11 +123,11 @@ def test_in_doubt_there_is_no_context() -> None:
     def other() -> None:
         with executing(SECOND):
             entered.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     try:
         with executing(FIRST):
             with pytest.raises(NotInSematicFuncError):
@@ -175,7 +175,7 @@ def test_what_runs_in_another_thread_is_nobody_elses_business() -> None:
 
 
 def test_two_pipelines_in_two_threads() -> None:
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=60)
 
     @sematic.func
     def meet(x: int) -> int:
@@ -198,12 +198,12 @@ def test_a_pipeline_can_be_built_while_another_one_runs() -> None:
     @sematic.func
     def slow() -> int:
         started.set()
-        assert finish.wait(10)
+        assert finish.wait(60)
         return 2
 
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(SilentRunner().run, slow())
-        assert started.wait(10)
+        assert started.wait(60)
         future = number()
         assert SilentRunner().run(future) == 1
         finish.set()
@@ -236,7 +236,7 @@ def test_forked_children_have_the_context() -> None:
     with executing(FIRST):
         child = forks.Process(target=ask, args=(queue,))
         child.start()
-        child.join(10)
+        child.join(60)
     assert queue.get() == "first"
 
 

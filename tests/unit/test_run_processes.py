@@ -21,7 +21,7 @@ from sematic.processes import load_psutil
 from sematic.run_context import ROOT_ID, RUN_ID, executing
 from sematic.run_processes import end_processes
 
-WAIT = 20.0
+WAIT = 60.0
 MINE, OTHER = SematicContext("run-a", "root-a"), SematicContext("run-b", "root-b")
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 DEAF = [
@@ -254,7 +254,7 @@ def test_who_does_not_listen_is_killed(tmp_path, started) -> None:
         time.sleep(0.01)
     began = time.monotonic()
     assert end_processes(run_ids=["run-a"], grace=0.3) == []
-    assert 0.3 <= time.monotonic() - began < 10
+    assert 0.3 <= time.monotonic() - began < 50
     assert deaf.wait(WAIT) == -9
 
 
@@ -327,7 +327,7 @@ def test_cancel_ends_what_functions_have_started(tmp_path, started) -> None:
 
 
 def test_a_time_limit_ends_what_a_function_has_given_an_environment(tmp_path, started) -> None:
-    @sematic.func(timeout_seconds=1)
+    @sematic.func(timeout_seconds=3)
     def slow() -> int:
         with_an_environment_of_its_own(tmp_path / "pid")
         time.sleep(60)

@@ -11,6 +11,7 @@ from sematic.events import CancelRequested, Event
 from sematic.turns import Turns
 
 _EVENT = CancelRequested(1.0, "")
+_WAIT = 60.0
 
 
 def _turns(next_due: float | None = None) -> Turns:
@@ -42,11 +43,11 @@ def test_nobody_takes_an_event_while_another_thread_does() -> None:
     def hold() -> None:
         with turns.turn():
             inside.set()
-            leave.wait(10)
+            leave.wait(_WAIT)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(_WAIT)
     assert not turns.take_here(_EVENT, lambda _: pytest.fail("taken"))
     leave.set()
     thread.join()
@@ -83,20 +84,25 @@ def test_what_comes_of_an_event_waits_until_that_is_taken() -> None:
 
 def test_who_waits_for_too_long_is_woken() -> None:
     due: list[float | None] = [None]
-    turns = Turns(lambda: due[0], time.time)
+    looked = threading.Event()
+
+    def next_due() -> float | None:
+        looked.set()
+        return due[0]
+
+    turns = Turns(next_due, time.time)
     seen: list[object] = []
     thread = threading.Thread(target=lambda: seen.append(turns.wait()))
     thread.start()
-    while not turns._items.empty() or turns._waits_until is not None:
-        time.sleep(0.001)
-    time.sleep(0.05)
+    assert looked.wait(_WAIT)
 
     def take(event: object) -> bool:
-        due[0] = time.time() + 60
+        due[0] = time.time() + 10 * _WAIT
         return True
 
-    turns.take_here(_EVENT, take)
-    thread.join(5)
+    while not turns.take_here(_EVENT, take):  # it has the turn while it looks
+        time.sleep(0.001)
+    thread.join(_WAIT)
     assert seen == [None]
 
 

@@ -18,6 +18,8 @@ class LossyProxy:
         drop_upload_after: bytes from clients, of all connections together, after which each
             connection that sends more is reset; ``None`` for never.
         drop_download_after: the same for what comes back.
+        hold_upload_after: bytes from clients after which no more are passed on; ``None`` for never.
+        held: set when that is the case.
         most_drops: after so many dropped connections, drop no more.
         dropped: how many connections were reset.
     """
@@ -26,10 +28,13 @@ class LossyProxy:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
+        self._healed = threading.Event()
         self._counts = {"up": 0, "down": 0}
         self.port: int = self._listener.getsockname()[1]
         self.drop_upload_after: int | None = None
         self.drop_download_after: int | None = None
+        self.hold_upload_after: int | None = None
+        self.held = threading.Event()
         self.most_drops: int | None = None
         self.dropped = 0
         threading.Thread(target=self._accept, daemon=True).start()
@@ -40,8 +45,9 @@ class LossyProxy:
         return self._counts["up"]
 
     def heal(self) -> None:
-        """Drop no more."""
-        self.drop_upload_after = self.drop_download_after = None
+        """Drop no more, and hold nothing."""
+        self.drop_upload_after = self.drop_download_after = self.hold_upload_after = None
+        self._healed.set()
 
     def close(self) -> None:
         self._listener.close()
@@ -65,6 +71,10 @@ class LossyProxy:
                 if self._is_too_much(way, len(data)):
                     self._reset(client)
                     break
+                limit = self.hold_upload_after
+                if way == "up" and limit is not None and self.uploaded > limit:
+                    self.held.set()
+                    self._healed.wait()
                 sink.sendall(data)
         except OSError:
             pass  # the other direction was reset

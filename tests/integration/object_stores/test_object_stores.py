@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from typing import Any
 
 import numpy as np
@@ -171,13 +170,13 @@ def test_what_failed_does_not_appear_when_its_process_ends(
 def test_a_process_that_is_killed_in_mid_write_leaves_nothing(
     bucket: Bucket, proxy: LossyProxy
 ) -> None:
+    proxy.hold_upload_after = 12 * MB
     process = _start(PROGRAM, bucket.uri(proxy.port))
-    deadline = time.monotonic() + 60
-    while proxy.uploaded < 6 * MB and time.monotonic() < deadline:
-        time.sleep(0.001)
+    assert proxy.held.wait(60)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 6 * MB <= proxy.uploaded < LARGE.nbytes
+    process.communicate()
+    assert proxy.uploaded < LARGE.nbytes
+    proxy.heal()
     assert bucket.keys() == []
 
 

@@ -101,4 +101,4 @@ def test_a_database_that_is_not_there_is_told_at_once(
     began = time.monotonic()
     with pytest.raises(RecordUnavailableError, match="Cannot use the record at postgresql://"):
         SqlTracker(postgres_url).begin(info())
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # others wait for ten minutes

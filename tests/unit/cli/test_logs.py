@@ -114,7 +114,7 @@ _PROGRAM = """
     @sematic.func
     def talk() -> int:
         print("one", flush=True)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not pathlib.Path(sys.argv[1]).exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         print("two", flush=True)
@@ -151,7 +151,7 @@ def test_following(config_directory: Path, tmp_path: Path, ends: bool) -> None:
         text=True,
     )
     assert following.stdout is not None
-    watchdog = threading.Timer(30, following.kill)
+    watchdog = threading.Timer(90, following.kill)
     watchdog.start()
     try:
         assert following.stdout.readline().startswith("==> talk ")

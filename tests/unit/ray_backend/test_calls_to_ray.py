@@ -9,7 +9,7 @@ import pytest
 
 from sematic.ray_backend.calls_to_ray import CallsToRay, calls_to_ray
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 def build_ray(disconnect: Any) -> Any:
@@ -89,7 +89,7 @@ def test_a_child_does_not_wait_for_the_calls_of_its_parent() -> None:
                 thread = threading.Thread(target=lambda: ray._private.worker.disconnect())
                 thread.daemon = True
                 thread.start()
-                os._exit(0 if began.wait(5) else 1)
+                os._exit(0 if began.wait(WAIT) else 1)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     finally:
         calls_to_ray.unguard(ray)

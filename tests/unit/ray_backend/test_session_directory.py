@@ -86,7 +86,7 @@ def test_the_agents_of_a_killed_process_are_ended(base: Path, title: str, is_ray
         remove_abandoned_sessions()
         assert list(base.iterdir()) == []
         if is_rays:
-            assert agent.wait(5) == -9
+            assert agent.wait(30) == -9
         else:
             assert agent.poll() is None
     finally:

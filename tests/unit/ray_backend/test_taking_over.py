@@ -61,7 +61,7 @@ def test_only_the_workers_of_the_pipeline_run_are_ended(
     try:
         assert (worker.pid in find_executing("root-a")) == is_ended
         end_in_ray("root-a")
-        assert (worker.wait(5) == -9) if is_ended else (worker.poll() is None)
+        assert (worker.wait(30) == -9) if is_ended else (worker.poll() is None)
     finally:
         worker.kill()
         worker.wait()

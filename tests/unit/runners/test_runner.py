@@ -137,11 +137,11 @@ def test_a_future_is_run_by_one_of_many_threads() -> None:
     together, told_all = threading.Barrier(8), threading.Event()
 
     def execute(root: object) -> int:
-        assert told_all.wait(10)
+        assert told_all.wait(60)
         return 3
 
     def run() -> object:
-        together.wait(10)
+        together.wait(60)
         try:
             return run_future(future, execute)
         except FutureUseError as error:
@@ -194,7 +194,7 @@ def test_a_run_inside_of_a_run_is_refused() -> None:
 
 
 def test_the_clock_of_a_driver_begins_with_that_of_the_system() -> None:
-    assert steady_clock()() == pytest.approx(time.time(), abs=1.0)
+    assert steady_clock()() == pytest.approx(time.time(), abs=10.0)
 
 
 @pytest.mark.parametrize("seconds", [-30_000.0, 30_000.0])
@@ -203,7 +203,7 @@ def test_who_sets_the_clock_of_the_system_does_not_set_a_drivers(
 ) -> None:
     clock, set_to = steady_clock(), time.time() + seconds
     monkeypatch.setattr(time, "time", lambda: set_to)
-    assert abs(clock() - (set_to - seconds)) < 5.0
+    assert abs(clock() - (set_to - seconds)) < 60.0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others have clocks of other names")
@@ -214,4 +214,4 @@ def test_the_clock_of_a_driver_counts_on_while_the_machine_sleeps(
     clock, before, read = steady_clock(), time.time(), time.clock_gettime
     asleep = {time.CLOCK_BOOTTIME: 8 * 3600.0}
     monkeypatch.setattr(time, "clock_gettime", lambda which: read(which) + asleep.get(which, 0.0))
-    assert clock() - before == pytest.approx(8 * 3600.0, abs=5.0)
+    assert clock() - before == pytest.approx(8 * 3600.0, abs=60.0)

@@ -74,7 +74,7 @@ def test_orphans_stay_in_the_family(parent: Parent) -> None:
     parent.process.wait()
     assert [process.pid for process in family.look()] == [parent.child]
     family.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while family.look():
         assert time.monotonic() < deadline
     assert family.find(parent.child) is None
@@ -92,7 +92,7 @@ def test_a_driver_is_stopped_and_goes_on(parent: Parent, tmp_path: Path) -> None
 
 
 def wait_until_stopped(family: Family, pid: int, *, stopped: bool) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (process := family.find(pid)) is None or process.is_stopped is not stopped:
         assert time.monotonic() < deadline
 
@@ -102,7 +102,7 @@ def test_a_driver_is_killed(parent: Parent, tmp_path: Path) -> None:
     family.add(parent.pid)
     scene = make_scene(parent.pid, tmp_path / "x.db", family)
     assert chaos.KillDriver().strike(scene) == f"killed driver {parent.pid}"
-    assert parent.process.wait(5) == -signal.SIGKILL
+    assert parent.process.wait(30) == -signal.SIGKILL
     assert chaos.KillDriver().strike(scene) is None
     assert chaos.KillWorker().strike(scene) is None
 

@@ -11,7 +11,7 @@ from sematic.run_context import executing
 from sematic.tracking.abandoned import end_abandoned
 from sematic.tracking.processes import describe_process, was_here
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 @pytest.fixture

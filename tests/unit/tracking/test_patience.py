@@ -1,7 +1,5 @@
 """Waiting for a record."""
 
-import time
-
 import pytest
 
 from sematic.errors import FencedError, RecordUnavailableError
@@ -11,15 +9,15 @@ from sematic.tracking.patience import Patience
 
 
 class Locked:
-    """Answers from a moment on."""
+    """Answers after so many attempts."""
 
-    def __init__(self, seconds: float) -> None:
-        self.until = time.monotonic() + seconds
+    def __init__(self, attempts: int) -> None:
+        self.attempts = attempts
         self.tries = 0
 
     def __call__(self) -> str:
         self.tries += 1
-        if time.monotonic() < self.until:
+        if self.tries <= self.attempts:
             raise LockedError("Another process has locked it.")
         return "written"
 
@@ -32,7 +30,7 @@ def told() -> list[str]:
 @pytest.fixture
 def patience(told: list[str], monkeypatch: pytest.MonkeyPatch) -> Patience:
     monkeypatch.setattr(patience_module, "_SECONDS_TO_TELL", 0.15)
-    return Patience(told.append, most_seconds=0.8)
+    return Patience(told.append, most_seconds=50)
 
 
 def test_what_works_at_once(patience: Patience, told: list[str]) -> None:
@@ -40,24 +38,28 @@ def test_what_works_at_once(patience: Patience, told: list[str]) -> None:
     assert told == []
 
 
-def test_what_works_soon_is_not_spoken_of(patience: Patience, told: list[str]) -> None:
-    attempt = Locked(0.05)
+def test_what_works_soon_is_not_spoken_of(
+    patience: Patience, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience_module, "_SECONDS_TO_TELL", 30.0)
+    attempt = Locked(1)
     assert patience.insist(attempt) == "written"
-    assert attempt.tries > 1
+    assert attempt.tries == 2
     assert told == []
 
 
 def test_what_takes_longer_is_told_once(patience: Patience, told: list[str]) -> None:
-    assert patience.insist(Locked(0.6)) == "written"
+    assert patience.insist(Locked(4)) == "written"
     assert told == [
-        "Another process has locked it. Waiting for it, for 0.8 seconds at most.",
+        "Another process has locked it. Waiting for it, for 50 seconds at most.",
         "The record can be used again.",
     ]
 
 
-def test_it_has_an_end(patience: Patience, told: list[str]) -> None:
+def test_it_has_an_end(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience_module, "_SECONDS_TO_TELL", 0.0)
     with pytest.raises(RecordUnavailableError, match=r"locked it\. Waited for it for .* in vain"):
-        patience.insist(Locked(60))
+        Patience(told.append, most_seconds=0.5).insist(Locked(1_000))
     assert len(told) == 1
 
 
@@ -79,7 +81,7 @@ def test_by_default_it_is_told_on_standard_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience_module, "_SECONDS_TO_TELL", 0.0)
-    Patience().insist(Locked(0.15))
+    Patience().insist(Locked(2))
     assert capsys.readouterr().err.splitlines() == [
         "sematic: Another process has locked it. Waiting for it, for 10 minutes at most.",
         "sematic: The record can be used again.",

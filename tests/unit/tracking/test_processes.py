@@ -35,7 +35,7 @@ def test_a_zombie_is_gone():
     pid = os.posix_spawn(sys.executable, [sys.executable, "-c", "input()"], os.environ)
     described = describe_process(pid)
     os.kill(pid, 9)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while is_alive(described) and time.monotonic() < deadline:
         time.sleep(0.01)
     try:

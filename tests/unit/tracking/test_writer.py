@@ -71,7 +71,7 @@ def test_a_pipeline_run_that_begins(record) -> None:
     assert json.loads(row["environment"]) == {}
     assert row["created_at"] == 1.0
     assert row["lease_seconds"] == 30.0
-    assert row["heartbeat_at"] == pytest.approx(time.time(), abs=5)
+    assert row["heartbeat_at"] == pytest.approx(time.time(), abs=60)
     assert (row["cancel_requested_at"], row["cancel_reason"]) == (None, None)
 
 
@@ -95,7 +95,7 @@ def test_who_takes_over_begins_a_lease_of_its_own(record) -> None:
     record.writer.begin(info(), DRIVER, after_epoch=1, lease_seconds=7.5)
     row = record.row("pipeline_runs")
     assert row["lease_seconds"] == 7.5
-    assert row["heartbeat_at"] == pytest.approx(time.time(), abs=5)
+    assert row["heartbeat_at"] == pytest.approx(time.time(), abs=60)
 
 
 BAD, STORED = "bad \0\udc80", "bad \\x00\\udc80"
@@ -150,7 +150,7 @@ def test_a_wish_outlives_the_driver(record) -> None:
     record.writer.begin(info(), DRIVER, after_epoch=1)
     row = record.row("pipeline_runs")
     assert row["cancel_reason"] == "Enough."
-    assert row["cancel_requested_at"] == pytest.approx(time.time(), abs=5)
+    assert row["cancel_requested_at"] == pytest.approx(time.time(), abs=60)
 
 
 def test_a_run_from_its_creation_to_its_end(record) -> None:
