@@ -14,6 +14,8 @@ from typing import Any
 GRACE_SECONDS = 2.0
 _SECONDS_TO_DIE = 5.0
 _POLL_SECONDS = 0.02
+# A fraction of a millisecond, but for a busy machine.
+_MOST_SECONDS_BETWEEN_PROGRAMS = 1.0
 _RAYS_OWN = os.path.join("ray", "thirdparty_files")
 
 
@@ -68,8 +70,37 @@ def read_environment(process: Any) -> Mapping[str, str]:
     """The environment variables that a process was started with, as far as they can be read."""
     with suppress(load_psutil().Error, OSError, ValueError):
         environment: Mapping[str, str] = process.environ()
+        if not environment and await_program(process.pid):
+            environment = process.environ()
         return environment
     return {}
+
+
+def await_program(pid: int) -> bool:
+    """Wait for a process that is on its way from one program into another.
+
+    For a moment it has neither environment nor arguments, while who has started it goes on already.
+    Only on Linux there is something to wait for.
+
+    Args:
+        pid: of a process without an environment.
+
+    Returns:
+        Whether it executes a program by now: its environment is to be read again.
+    """
+    deadline = time.monotonic() + _MOST_SECONDS_BETWEEN_PROGRAMS
+    try:
+        os.readlink(f"/proc/{pid}/exe")  # the kernel's threads, and what has ended, have none
+        while not _has_arguments(pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
+    except OSError:
+        return False
+    return True
+
+
+def _has_arguments(pid: int) -> bool:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return bool(file.read(1))
 
 
 def end_all(find: Callable[[], list[Any]], *, grace: float = GRACE_SECONDS) -> list[int]:

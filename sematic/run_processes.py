@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sematic.processes import (
     GRACE_SECONDS,
+    await_program,
     end_all,
     load_psutil,
     own_processes,
@@ -121,7 +122,7 @@ def _may_have_any(ids: frozenset[str]) -> bool:
         identifier in text
         for pid in _numbers_in_proc()
         # In this order: one that was forked may execute another program in between.
-        for text in (_read_mappings(pid), _read(f"/proc/{pid}/environ"))
+        for text in (_read_mappings(pid), _read_environment(pid))
         for identifier in wanted
     )
 
@@ -169,6 +170,12 @@ def _read_mappings(pid: int) -> bytes:
         if program.startswith("python") or program == os.path.basename(_own_program()):
             return _read(f"/proc/{pid}/maps")
     return b""
+
+
+def _read_environment(pid: int) -> bytes:
+    path = f"/proc/{pid}/environ"
+    text = _read(path)
+    return _read(path) if not text and await_program(pid) else text
 
 
 def _own_program() -> str:

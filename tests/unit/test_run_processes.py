@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import sematic
-from sematic import CancellationError, SematicContext, SilentRunner
+from sematic import CancellationError, SematicContext, SilentRunner, run_processes
 from sematic.child_marks import marked_children
 from sematic.processes import load_psutil
 from sematic.run_context import ROOT_ID, RUN_ID, executing
@@ -256,6 +256,20 @@ def test_who_does_not_listen_is_killed(tmp_path, started) -> None:
     assert end_processes(run_ids=["run-a"], grace=0.3) == []
     assert 0.3 <= time.monotonic() - began < 50
     assert deaf.wait(WAIT) == -9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_has_only_just_been_started_is_known(monkeypatch) -> None:
+    """For a moment it has no environment yet, though it is there."""
+    look = run_processes._may_have_any
+    for _ in range(50):
+        pid = os.posix_spawn("/bin/sleep", ["sleep", "60"], {ROOT_ID: "root-a", RUN_ID: "run-a"})
+        try:
+            monkeypatch.setattr(run_processes, "_numbers_in_proc", lambda pid=pid: iter([pid]))
+            assert look(frozenset({"run-a"}))
+        finally:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
 
 
 def test_where_nothing_was_started_nothing_is_done() -> None:
