@@ -184,7 +184,7 @@ def _build_outcome(
 def _build_call(future: Future, *, root_id: str, parent_id: str | None, put: Put) -> Call:
     function, kwargs = future.function, future.kwargs
     if future.props.cache:
-        _ = function.identity  # may take a while, and is needed where nothing may
+        function.prepare_identity()
     inputs = {name: build_argument(function, name, kwargs[name], put) for name in kwargs}
     return Call(
         run_id=future.id,

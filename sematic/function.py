@@ -18,9 +18,8 @@ from sematic.errors import CastError, InvalidFunctionError, SematicError
 from sematic.future import Future
 from sematic.option_names import checks_names
 from sematic.options import OPTION_HINTS, build_options
-from sematic.returned_values import refuse_unannotated_return
 from sematic.run_context import note_created, take_snapshots
-from sematic.types.annotations import check_annotation, resolve_annotations
+from sematic.signatures import check_kind, checked_types
 from sematic.types.casting import caster
 from sematic.types.descriptors import describe_type
 from sematic.types.names import canonical_module
@@ -36,8 +35,6 @@ NO_SOURCE = "# Source code not available"
 
 NO_SOURCE_HASH = hashlib.sha1(NO_SOURCE.encode()).hexdigest()
 
-_DOCS = "https://docs.sematic.dev/diving-deeper/future-algebra"
-
 
 class Function(Generic[P, R]):
     """A decorated function. Calling it gives a :class:`sematic.future.Future`.
@@ -50,7 +47,9 @@ class Function(Generic[P, R]):
     """
 
     def __init__(self, func: Callable[P, R], options: dict[str, object]) -> None:
-        _check_kind(func)
+        if isinstance(func, Function):
+            raise InvalidFunctionError(f"{func!r} is decorated with @sematic.func twice.")
+        check_kind(func)
         functools.update_wrapper(self, func)
         self.__name__: str = func.__name__
         self.__qualname__: str = func.__qualname__
@@ -59,7 +58,7 @@ class Function(Generic[P, R]):
         self._told_by_name = is_told_by_name(func, self._file, _describe)
         self.options = build_options(func.__name__, options)
         self.__signature__ = inspect.signature(func)
-        self.input_types, self.output_type = _checked_types(func, self.__signature__)
+        self.input_types, self.output_type = checked_types(func, self.__signature__)
         self._casters = {name: caster(type_) for name, type_ in self.input_types.items()}
         self._cast_output = caster(self.output_type)
         self._names = tuple(self.input_types)
@@ -123,11 +122,18 @@ class Function(Generic[P, R]):
     def identity(self) -> str | None:
         """Its path, its place and the type of its output, as ASCII text; ``None`` without a place.
 
-        Every look-up in the cache needs it. Whoever makes a call that may be cached asks for it,
-        since that may take a while the first time: keys are made where nothing may.
+        Every look-up in the cache needs it.
         """
         place = self.place
         return None if place is None else _identity(self.path, place, self.output_descriptor)
+
+    def prepare_identity(self) -> None:
+        """Find out what :attr:`identity` needs to know, so that it takes no time from now on.
+
+        To be called wherever a call that may be cached is made: the first time may ask git, and
+        keys are made in the state machine's turn, where nothing may take a while.
+        """
+        _ = self.identity
 
     @functools.cached_property
     def map(self) -> "Function[..., list[R]]":
@@ -334,67 +340,3 @@ def _why_no_cast(value: object, error: Exception) -> str:
     if isinstance(error, CastError):
         return str(error)
     return f"The {type(value).__name__} is nested too deeply, or contains itself."
-
-
-def _check_kind(func: object) -> None:
-    if isinstance(func, Function):
-        raise InvalidFunctionError(f"{func!r} is decorated with @sematic.func twice.")
-    if isinstance(func, (staticmethod, classmethod)):
-        _refuse_method(func.__func__)
-    if not inspect.isfunction(func):
-        raise InvalidFunctionError(
-            f"@sematic.func can only be used with functions. But {func!r} is a "
-            f"{type(func).__name__!r}."
-        )
-    if (
-        inspect.iscoroutinefunction(func)
-        or inspect.isgeneratorfunction(func)
-        or inspect.isasyncgenfunction(func)
-    ):
-        raise InvalidFunctionError(
-            "@sematic.func can't be used with async functions, generators, or coroutines. "
-            f"But {func!r} is one of these. Write a plain function, which returns a list or calls "
-            "asyncio.run(...)."
-        )
-    if next(iter(inspect.signature(func).parameters), None) in ("self", "cls"):
-        _refuse_method(func)
-
-
-def _refuse_method(func: object) -> None:
-    raise InvalidFunctionError(
-        f"@sematic.func can only be used with functions, not methods. But {func!r} is a method. "
-        "Instead, consider defining a function where the first argument is the object currently "
-        "being passed as 'self' or 'cls'. You should also rename that parameter to something "
-        "more descriptive"
-    )
-
-
-def _checked_types(
-    func: Callable[..., object], signature: inspect.Signature
-) -> tuple[dict[str, Any], Any]:
-    parameters = signature.parameters
-    for name, parameter in parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise InvalidFunctionError(
-                f"Variadic arguments are not supported. {func.__name__!r} has variadic argument "
-                f"{name!r}. Please see {_DOCS}#variadic-arguments for more details. Write an "
-                "argument that is a list or a dict."
-            )
-    missing = sorted(n for n, p in parameters.items() if p.annotation is p.empty)
-    if missing:
-        raise InvalidFunctionError(
-            "Missing function type annotations. The following arguments are not annotated: "
-            f"{', '.join(map(repr, missing))}. {_how_to_annotate(func, missing)}"
-        )
-    if signature.return_annotation is signature.empty:
-        refuse_unannotated_return(func)
-    annotations = resolve_annotations(func)
-    for name, annotation in annotations.items():
-        check_annotation(func, name, annotation)
-    return {n: annotations[n] for n in parameters}, annotations.get("return", type(None))
-
-
-def _how_to_annotate(func: Callable[..., object], names: list[str]) -> str:
-    if func.__name__ == "<lambda>":
-        return "A lambda has no place for them: write a function instead."
-    return f"Write {', '.join(f'`{name}: <type>`' for name in names)}."

@@ -108,7 +108,7 @@ def unpack_outcome(packed: bytes) -> tuple[Outcome, float, float, str | None]:
     elif isinstance(outcome, Expanded):
         for call in outcome.calls:
             if call.options.cache:
-                _ = call.function.identity  # may take a while, and is needed where nothing may
+                call.function.prepare_identity()
     return outcome, started_at, ended_at, log_failure
 
 

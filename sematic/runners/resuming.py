@@ -82,7 +82,7 @@ class Resumption:
             ImportError: there is none any more.
         """
         function = locate_function(path)
-        _ = function.identity  # may take a while, and is needed where nothing may
+        function.prepare_identity()
         return function
 
     def driver_changed(self, at: float) -> DriverChanged:
