@@ -43,6 +43,7 @@ class Heartbeat:
         self._asleep = _seconds_asleep()
         self._lock = threading.Lock()
         self._renewed_at = since
+        self._is_confirming = False
         self._pause = min(lease.seconds / _RENEWALS, _MOST_SECONDS_BETWEEN_RENEWALS)
         self._closed = threading.Event()
         self._in_a_hurry = threading.Event()
@@ -92,6 +93,35 @@ class Heartbeat:
                 if self._in_a_hurry.wait(_SECONDS_TO_HEAR):
                     return self.is_fresh()
         return True
+
+    def confirm_beside(
+        self, on_certain: Callable[[], None], on_error: Callable[[BaseException], None]
+    ) -> None:
+        """As :meth:`confirm`, in a thread of its own. Returns at once; one caller at a time.
+
+        While it is being found out, asking again does nothing: who asked first is told.
+
+        Args:
+            on_certain: told in that thread; never where :meth:`stop_waiting` came first.
+            on_error: told there what :meth:`confirm` raises; nothing is found out after that.
+        """
+        if not self._is_confirming:
+            self._is_confirming = True
+            arguments = (on_certain, on_error)
+            name = "sematic-confirm"
+            threading.Thread(target=self._confirm, args=arguments, name=name, daemon=True).start()
+
+    def _confirm(
+        self, on_certain: Callable[[], None], on_error: Callable[[BaseException], None]
+    ) -> None:
+        try:
+            certain = self.confirm()
+        except BaseException as error:  # noqa: BLE001 - who asked raises it again
+            on_error(error)
+            return
+        self._is_confirming = False  # before: who is told may ask again at once
+        if certain:
+            on_certain()
 
     def is_ours(self) -> bool:
         """Whether certainly nobody else drives, as far as one look at the record tells."""

@@ -1,7 +1,6 @@
 """StartedCalls: which attempts an engine has started that have not reported."""
 
 import queue
-import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -19,7 +18,9 @@ class Certainty(Protocol):
 
     def is_fresh(self) -> bool: ...
 
-    def confirm(self) -> bool: ...
+    def confirm_beside(
+        self, on_certain: Callable[[], None], on_error: Callable[[BaseException], None]
+    ) -> None: ...
 
 
 class Bell(Protocol):
@@ -41,13 +42,12 @@ class StartedCalls:
         self._held: dict[tuple[str, int], StartCall] = {}
         self._certainty: Certainty | None = None
         self._bell: Bell | None = None
-        self._asking = False
 
     def hold_unless_certain(self, certainty: Certainty, bell: Bell) -> None:
         """Let :meth:`hold` hold attempts for as long as it is not certain that nobody else drives.
 
         Args:
-            certainty: asked by a thread of its own: events are taken meanwhile.
+            certainty: asked beside the engine: events are taken meanwhile.
             bell: woken when :meth:`take_held` may have some, told if that is not to be expected.
         """
         self._certainty, self._bell = certainty, bell
@@ -76,22 +76,9 @@ class StartedCalls:
         self._held.pop((stop.call.run_id, stop.attempt), None)
 
     def _ask(self) -> None:
-        """Find out whether nobody else drives, unless that is being found out."""
-        if not self._asking:
-            self._asking = True
-            threading.Thread(target=self._confirm, name="sematic-confirm", daemon=True).start()
-
-    def _confirm(self) -> None:
-        assert self._certainty is not None
-        assert self._bell is not None
-        try:
-            confirmed = self._certainty.confirm()
-        except BaseException as error:  # noqa: BLE001 - ends the pipeline run
-            self._bell.put(error)
-            return
-        self._asking = False
-        if confirmed:  # else all of them are to end
-            self._bell.wake()
+        """Find out, beside the engine, whether nobody else drives."""
+        if self._certainty is not None and self._bell is not None:
+            self._certainty.confirm_beside(self._bell.wake, self._bell.put)
 
     def __contains__(self, stop: StopCall) -> bool:
         return (stop.call.run_id, stop.attempt) in self._calls

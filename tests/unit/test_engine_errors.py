@@ -442,48 +442,58 @@ def test_who_is_fenced_ends_what_its_functions_have_started_and_nothing_else() -
                 os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def stale() -> tuple[Bed, FakeLease, Promise[Any]]:
-    """A driver that cannot renew its lease, and has a call to begin."""
-    lease = FakeLease(seconds=0.2)
-    bed = Bed(open_lease=lambda root_id, epoch: lease)
+class StaleDriver:
+    """A driver that cannot renew its lease, and has a call to begin.
 
+    Args:
+        pipeline: a future of which some standalone calls execute before the lease is out of date.
+        executing: how many these are; the first one ends then, so that something follows it.
+
+    Attributes:
+        bed: its engine.
+        lease: can be renewed once it has no error any more.
+        running: what the pipeline gives.
+    """
+
+    def __init__(self, pipeline: Future, *, executing: int = 1) -> None:
+        self.lease = FakeLease(seconds=0.2)
+        self.bed = Bed(open_lease=lambda root_id, epoch: self.lease)
+        self.running = self.bed.start(pipeline)
+        self.bed.wait_for_calls(executing)
+        self.lease.error = RecordError("locked")
+        time.sleep(self.lease.seconds)
+        self.bed.end(0)
+
+
+@pytest.fixture
+def stale() -> StaleDriver:
     @sematic.func
     def chain() -> int:
         return apart(apart(1))
 
-    running = bed.start(chain())
-    bed.wait_for_calls(1)
-    lease.error = RecordError("locked")
-    time.sleep(lease.seconds)
-    bed.end(0)
-    return bed, lease, running
+    return StaleDriver(chain())
 
 
-def test_nothing_is_begun_without_a_lease_until_it_is_renewed(stale: Any) -> None:
-    bed, lease, running = stale
+def test_nothing_is_begun_without_a_lease_until_it_is_renewed(stale: StaleDriver) -> None:
     time.sleep(0.1)
-    assert len(bed.executor.started) == 1
-    lease.error = None
-    bed.wait_for_calls(2)
-    bed.engine.request_cancel("Enough.")
+    assert len(stale.bed.executor.started) == 1
+    stale.lease.error = None
+    stale.bed.wait_for_calls(2)
+    stale.bed.engine.request_cancel("Enough.")
     with pytest.raises(CancellationError):
-        running.result(WAIT)
+        stale.running.result(WAIT)
 
 
-def test_cancelling_does_not_wait_for_the_record(stale: Any) -> None:
-    bed, _, running = stale
-    bed.engine.request_cancel("Enough.")
+def test_cancelling_does_not_wait_for_the_record(stale: StaleDriver) -> None:
+    stale.bed.engine.request_cancel("Enough.")
     with pytest.raises(CancellationError, match="Enough"):
-        running.result(WAIT)
-    assert len(bed.executor.started) == 1
-    assert bed.status == (PipelineRunStatus.CANCELED, "Enough.")
+        stale.running.result(WAIT)
+    assert len(stale.bed.executor.started) == 1
+    assert stale.bed.status == (PipelineRunStatus.CANCELED, "Enough.")
 
 
 def test_limits_are_kept_while_a_call_waits_for_the_record() -> None:
     """Of what executes, and of what is not started in vain then."""
-    lease = FakeLease(seconds=0.2)
-    bed = Bed(open_lease=lambda root_id, epoch: lease)
 
     @sematic.func(standalone=True, timeout_seconds=2.0)
     def limited(x: int) -> int:
@@ -493,22 +503,15 @@ def test_limits_are_kept_while_a_call_waits_for_the_record() -> None:
     def both() -> int:
         return add(apart(apart(1)), limited(1))
 
-    running = bed.start(both())
-    bed.wait_for_calls(2)
-    lease.error = RecordError("locked")
-    time.sleep(lease.seconds)
-    bed.end(0)
+    driver = StaleDriver(both(), executing=2)
     with pytest.raises(PipelineRunError) as caught:
-        running.result(WAIT)
+        driver.running.result(WAIT)
     assert isinstance(caught.value.__cause__, TimeoutError)
-    assert len(bed.executor.started) == 2
-    assert [stop.call.function for stop in bed.executor.stopped] == [limited]
+    assert len(driver.bed.executor.started) == 2
+    assert [stop.call.function for stop in driver.bed.executor.stopped] == [limited]
 
 
 def test_a_call_that_waits_for_the_record_is_not_started_once_its_own_limit_is_reached() -> None:
-    lease = FakeLease(seconds=0.2)
-    bed = Bed(open_lease=lambda root_id, epoch: lease)
-
     @sematic.func(standalone=True, timeout_seconds=0.5)
     def limited(x: int) -> int:
         return x
@@ -517,25 +520,20 @@ def test_a_call_that_waits_for_the_record_is_not_started_once_its_own_limit_is_r
     def chain() -> int:
         return limited(apart(1))
 
-    running = bed.start(chain())
-    bed.wait_for_calls(1)
-    lease.error = RecordError("locked")
-    time.sleep(lease.seconds)
-    bed.end(0)
+    driver = StaleDriver(chain())
     with pytest.raises(PipelineRunError) as caught:
-        running.result(WAIT)
+        driver.running.result(WAIT)
     assert isinstance(caught.value.__cause__, TimeoutError)
-    assert len(bed.executor.started) == 1
+    assert len(driver.bed.executor.started) == 1
 
 
 def test_a_lease_that_cannot_be_renewed_for_long_ends_the_pipeline_run(
-    stale: Any, monkeypatch: pytest.MonkeyPatch
+    stale: StaleDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bed, _, running = stale
     monkeypatch.setattr(heartbeat_module, "_MOST_SECONDS_WITHOUT", 0.5)
     with pytest.raises(RecordError, match="locked"):
-        running.result(WAIT)
-    assert bed.status == (PipelineRunStatus.FAILED, "locked")
+        stale.running.result(WAIT)
+    assert stale.bed.status == (PipelineRunStatus.FAILED, "locked")
 
 
 def test_a_limit_that_the_machine_has_slept_through_is_reached_when_it_wakes_up(

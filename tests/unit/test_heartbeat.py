@@ -120,6 +120,41 @@ def test_a_driver_that_was_stopped_asks_whether_the_pipeline_run_is_still_its_ow
         heartbeat.close()
 
 
+def test_who_asks_beside_is_told_once_in_another_thread_when_it_is_certain() -> None:
+    lease = FakeLease()
+    lease.error = RecordError("locked")
+    heartbeat = Heartbeat(lease, since=lease_clock() - 1_000)
+    told: list[str] = []
+    errors: list[BaseException] = []
+    try:
+        for _ in range(3):
+            heartbeat.confirm_beside(
+                lambda: told.append(threading.current_thread().name), errors.append
+            )
+        time.sleep(0.1)
+        assert told == []
+        lease.error = None
+        wait_for(lambda: told)
+        heartbeat.confirm_beside(lambda: told.append("again"), errors.append)
+        wait_for(lambda: len(told) > 1)
+    finally:
+        heartbeat.close()
+    assert (told, errors) == (["sematic-confirm", "again"], [])
+
+
+def test_who_asks_beside_is_told_that_another_driver_has_taken_over() -> None:
+    lease = FakeLease()
+    lease.error = error = FencedError("taken over")
+    heartbeat = Heartbeat(lease, since=lease_clock() - 1_000)
+    errors: list[BaseException] = []
+    try:
+        heartbeat.confirm_beside(pytest.fail, errors.append)
+        wait_for(lambda: errors)
+    finally:
+        heartbeat.close()
+    assert errors == [error]
+
+
 def test_nobody_waits_for_the_record_or_renews_after_the_end() -> None:
     lease = FakeLease()
     lease.error = RecordError("locked")
