@@ -1,11 +1,11 @@
 """``sematic clean``: end the pipeline runs that nobody drives any more."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from sematic.cli.consent import ask_first
 from sematic.cli.record import open_record
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.errors import FencedError, SematicError
@@ -33,31 +33,20 @@ def clean(dry_run: bool, yes: bool) -> None:
     if not lost:
         click.echo("Every pipeline run has ended, or is driven by somebody.", err=True)
         return
+    count = format_count(len(lost), "pipeline run")
     if not (dry_run or yes):
-        _ask(lost, screen)
+        ask_first(
+            f"End {count}? What is ended cannot be resumed.",
+            otherwise=f"{count} would be ended, and could not be resumed any more. To do it: "
+            "sematic clean --yes. To list them: sematic clean --dry-run",
+            show=lambda: _print_table(lost, screen),
+        )
     errors = [] if dry_run else list(map(_settle, lost))
     _print_table([queries.pipeline_run(row.root_id) for row in lost], screen)
     if dry_run:
-        click.echo(f"{format_count(len(lost), 'pipeline run')} to be ended.", err=True)
+        click.echo(f"{count} to be ended.", err=True)
     if any(errors):
         raise click.ClickException("\n".join(filter(None, errors)))
-
-
-def _ask(lost: Sequence["PipelineRunRow"], screen: Screen) -> None:
-    """Show what would be ended, and go on only if that is wanted.
-
-    Raises:
-        ClickException: there is nobody to ask.
-        Abort: it is not wanted.
-    """
-    count = format_count(len(lost), "pipeline run")
-    if not sys.stdin.isatty():
-        raise click.ClickException(
-            f"{count} would be ended, and could not be resumed any more. To do it: sematic clean "
-            "--yes. To list them: sematic clean --dry-run"
-        )
-    _print_table(lost, screen)
-    click.confirm(f"End {count}? What is ended cannot be resumed.", abort=True)
 
 
 def _print_table(rows: Sequence["PipelineRunRow"], screen: Screen) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sematic.cli.consent import ask_first
 from sematic.cli.record import RunId, find_run, open_record
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.wording import SIGNS, format_age, format_count, short_id
@@ -54,7 +54,7 @@ class _Age(click.ParamType):  # type: ignore[type-arg]
     help="But for those with this tag; can be given more than once.",
 )
 @click.option("--dry-run", is_flag=True, help="Only list them.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 def delete(
     run_ids: tuple[str, ...],
     older_than: float | None,
@@ -82,13 +82,21 @@ def delete(
     if not rows:
         click.echo("No pipeline run is as old as that.", err=True)
         return
-    echo(_list(queries, rows, screen), screen)
     count = format_count(len(rows), "pipeline run")
+    table = _list(queries, rows, screen)
     if dry_run:
+        echo(table, screen)
         click.echo(f"{count} to be deleted.", err=True)
         return
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"Delete {count}, with logs? This cannot be undone.", abort=True)
+    if yes:
+        echo(table, screen)
+    else:
+        ask_first(
+            f"Delete {count}, with logs? This cannot be undone.",
+            otherwise=f"{count} would be deleted, with logs, which cannot be undone. To do it, "
+            "say --yes; to list what would be deleted, --dry-run.",
+            show=lambda: echo(table, screen),
+        )
     _delete(rows, load_settings().database_url)
     click.echo(f"Deleted {count}.")
 

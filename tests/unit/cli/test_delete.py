@@ -75,7 +75,7 @@ class TestOne:
         output = open_record().run(run_id).output_id
         after = count_rows(url)
         assert [table for table in TABLES if after[table] <= before[table]] == []
-        result = sematic_cli("delete", run_id[:12])
+        result = sematic_cli("delete", run_id[:12], "--yes")
         assert result.exit_code == 0
         listed, told = result.stdout.splitlines()
         assert listed.split() == [
@@ -92,16 +92,16 @@ class TestOne:
         self, sematic_cli: Cli, complete_id: str, config_directory: Path
     ) -> None:
         assert (config_directory / "logs" / complete_id).is_dir()
-        assert sematic_cli("delete", complete_id).exit_code == 0
+        assert sematic_cli("delete", complete_id, "--yes").exit_code == 0
         assert not (config_directory / "logs" / complete_id).exists()
 
     def test_several(self, sematic_cli: Cli, complete_id: str, failed_id: str) -> None:
-        result = sematic_cli("delete", complete_id, failed_id)
+        result = sematic_cli("delete", complete_id, failed_id, "--yes")
         assert result.stdout.endswith("\nDeleted 2 pipeline runs.\n")
         assert open_record().pipeline_runs() == ()
 
     def test_one_that_is_named_twice(self, sematic_cli: Cli, complete_id: str) -> None:
-        output = sematic_cli("delete", complete_id, complete_id[:10]).stdout
+        output = sematic_cli("delete", complete_id, complete_id[:10], "--yes").stdout
         assert output.splitlines()[-1] == "Deleted 1 pipeline run."
 
     def test_one_that_somebody_else_deletes_meanwhile(self, url: str, complete_id: str) -> None:
@@ -112,7 +112,7 @@ class TestOne:
     def test_a_cached_output_that_another_run_names_is_still_found(self, sematic_cli: Cli) -> None:
         first = run(pipelines.remembering(1), namespace="n")
         served = run(pipelines.remembering(1), namespace="n")
-        assert sematic_cli("delete", first).exit_code == 0
+        assert sematic_cli("delete", first, "--yes").exit_code == 0
         third = run(pipelines.remembering(1), namespace="n")
         *_, nested = open_record().runs(third)
         assert nested.original_run_id
@@ -125,7 +125,7 @@ class TestOne:
         total = next(r.id for r in open_record().runs(first) if r.name == "total")
         future = pipelines.add_up(2, pipelines.Config())
         sematic.LocalRunner(rerun_from=total, progress="off").run(future)
-        sematic_cli("delete", first)
+        sematic_cli("delete", first, "--yes")
         assert sematic_cli("rerun", future.id, "--from", "total").exit_code == 0
 
     def test_one_that_has_not_ended(
@@ -145,6 +145,17 @@ class TestOne:
         result = sematic_cli("delete", nested)
         assert result.exit_code == 1
         assert f"deleted with it only: sematic delete {complete_id[:8]}" in result.stderr
+
+    def test_where_nobody_can_be_asked_it_does_nothing(
+        self, sematic_cli: Cli, complete_id: str
+    ) -> None:
+        result = sematic_cli("delete", complete_id)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == (
+            "Error: 1 pipeline run would be deleted, with logs, which cannot be undone. To do it, "
+            "say --yes; to list what would be deleted, --dry-run.\n"
+        )
+        assert len(open_record().pipeline_runs()) == 1
 
     @pytest.mark.parametrize(("answer", "left"), [("n", 1), ("y", 0)])
     def test_at_a_terminal_it_asks(self, complete_id: str, answer: str, left: int) -> None:
@@ -167,10 +178,11 @@ class TestOld:
         assert len(listed.stdout.splitlines()) == 1
         assert listed.stderr == "1 pipeline run to be deleted.\n"
         assert len(open_record().pipeline_runs()) == 4
-        assert sematic_cli(*arguments).exit_code == 0
+        assert sematic_cli(*arguments, "--yes").exit_code == 0
         left = {row.root_id for row in open_record().pipeline_runs()}
         assert left == {kept, young, lost_id}
-        assert sematic_cli("delete", "--older-than", "4w").stdout.endswith("2 pipeline runs.\n")
+        deleted = sematic_cli("delete", "--older-than", "4w", "--yes")
+        assert deleted.stdout.endswith("2 pipeline runs.\n")
 
     def test_none(self, sematic_cli: Cli, config_directory: Path) -> None:
         assert "No pipeline run is as old" in sematic_cli("delete", "--older-than", "30d").stderr

@@ -297,7 +297,7 @@ class TestCache:
         future, original = pipelines.broken(), nested(failed_id, "add")
         with pytest.raises(sematic.PipelineRunError):
             sematic.LocalRunner(rerun_from=nested(failed_id, "divide"), progress="off").run(future)
-        assert sematic_cli("delete", failed_id).exit_code == 0
+        assert sematic_cli("delete", failed_id, "--yes").exit_code == 0
         assert why(nested(future.id, "add")) == [
             f"reused the rerun took over what run {original}, deleted since, had computed"
         ]
