@@ -135,7 +135,7 @@ def test_digits(tmp_path: Path) -> None:
     assert report.best.model.name == next(iter(found))
     assert report.best.accuracy == max(each.accuracy for each in report.evaluations)
     assert report.best.confusion.trace() / report.best.confusion.sum() == report.best.accuracy
-    assert report.confusion.axes[0].get_xlabel() == "digit seen"
+    assert report.confusion.axes[0].get_xlabel() == "read as"
 
 
 # --- cancer ----------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ def plot_weights(weights: pd.DataFrame) -> Figure:
     colours = heaviest["weight"].gt(0).map({True: "firebrick", False: "steelblue"})
     axes.barh(heaviest["feature"], heaviest["weight"], color=colours)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("weight")
+    axes.set_title("What speaks for a malignant tumour (red), and against it")
+    axes.set_xlabel("weight in the model")
     return figure
 
 
@@ -26,6 +27,12 @@ def plot_roc(predictions: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     RocCurveDisplay.from_predictions(
-        predictions["malignant"], predictions["probability"], ax=axes, plot_chance_level=True
+        *(predictions["malignant"], predictions["probability"]),
+        name="logistic regression",
+        ax=axes,
+        plot_chance_level=True,
     )
+    axes.set_title("Tumours found, at the price of false alarms")
+    axes.set_xlabel("share of benign tumours taken for malignant ones")
+    axes.set_ylabel("share of malignant tumours found")
     return figure

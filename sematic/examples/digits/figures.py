@@ -14,6 +14,6 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
     axes = figure.subplots()
     ConfusionMatrixDisplay(evaluation.confusion).plot(ax=axes, cmap="Blues", colorbar=False)
     axes.set_title(f"{evaluation.model.name}: {evaluation.accuracy:.1%} right")
-    axes.set_xlabel("digit seen")
-    axes.set_ylabel("digit shown")
+    axes.set_xlabel("read as")
+    axes.set_ylabel("digit in the image")
     return figure
