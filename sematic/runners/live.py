@@ -240,6 +240,22 @@ class _BreakpointHook:
         return self._original
 
 
+def can_draw(stream: Any) -> bool:
+    """Whether a block can be drawn on a stream. Notebooks are none, whatever they say."""
+    if "ipykernel" in sys.modules or os.environ.get("TERM") == "dumb":
+        return False
+    return is_terminal(stream)
+
+
+def can_write(stream: Any, text: str) -> bool:
+    """Whether a stream's encoding has all characters of a text."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def is_terminal(stream: Any) -> bool:
     """Whether a stream writes to a terminal; anything may have been put in its place."""
     try:

@@ -17,7 +17,7 @@ from sematic.errors import CancellationError, PipelineRunError, RecordFullError
 from sematic.events import Change
 from sematic.future import Future
 from sematic.ports import Listener
-from sematic.runners.live import LiveTerminal, is_terminal, live_terminal
+from sematic.runners.live import LiveTerminal, can_draw, can_write, live_terminal
 from sematic.runners.standing import Failure, Standing
 from sematic.states import PipelineRunStatus, RunState
 from sematic.types.display import short_repr
@@ -83,7 +83,7 @@ def progress_display(
     stream = sys.stderr
     live = kind == "auto" and _live_lock.acquire(blocking=False)
     try:
-        if live and _can_draw(stream):
+        if live and can_draw(stream):
             with live_terminal(stream) as terminal:
                 shown = _LiveProgress(root, stream, has_log, terminal=terminal)
                 with _showing(shown, began_at):
@@ -146,9 +146,10 @@ class _ShownProgress:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sematic-progress", daemon=True)
         self._value = ""
+        self._has_begun = False
+        self._beginning = threading.Lock()
 
     def start(self) -> None:
-        self._guard(self.show_start)
         self._thread.start()
 
     def stop(self, *, certain: bool) -> None:
@@ -165,7 +166,15 @@ class _ShownProgress:
         self._guard(keep)
 
     def announce(self, sentence: str) -> None:
+        self._begin()
         self._guard(lambda: self.say(self.paint(sentence, "bright_black")))
+
+    def _begin(self) -> None:
+        """Show the start when something has happened: the record may turn out to be damaged."""
+        with self._beginning:
+            begins, self._has_begun = not self._has_begun, True
+            if begins:
+                self._guard(self.show_start)
 
     def _work(self) -> None:
         pause = _QUICK_SECONDS
@@ -179,6 +188,8 @@ class _ShownProgress:
         self.show()
 
     def _catch_up(self) -> None:
+        if self._changes:
+            self._begin()
         self.standing.take(_drain(self._changes))
         self.show_failures(self.standing.failures)
 
@@ -203,7 +214,7 @@ class _ShownProgress:
     def sign(self, state: str) -> str:
         """The sign of a state, as this stream can show it."""
         sign = SIGNS[state]
-        return sign.symbol if _takes(self.stream, sign.symbol) else sign.plain
+        return sign.symbol if can_write(self.stream, sign.symbol) else sign.plain
 
     @property
     def room(self) -> int:
@@ -279,15 +290,15 @@ class _PlainProgress(_ShownProgress):
 
     def __init__(self, root: Future, stream: TextIO, has_log: HasLog) -> None:
         super().__init__(root, stream, has_log)
+        self._last_heartbeat = time.time()
         self._told: Counter[str] = Counter()  # how often each reason
 
     def show_start(self) -> None:
-        self._last_heartbeat = self.started_at
         self.say(f"{self.title} started")
 
     def show(self) -> None:
         now = time.time()
-        if now - self._last_heartbeat < _HEARTBEAT_SECONDS:
+        if not self._has_begun or now - self._last_heartbeat < _HEARTBEAT_SECONDS:
             return
         self._last_heartbeat = now
         standing = self.standing
@@ -381,18 +392,3 @@ def _why(failure: Failure) -> str:
     if failure.error is None:
         return "for a reason that is not known"
     return describe_error(failure.error.type, failure.error.message)
-
-
-def _can_draw(stream: Any) -> bool:
-    """Whether a live display can be drawn. Notebooks are none, whatever they say."""
-    if "ipykernel" in sys.modules or os.environ.get("TERM") == "dumb":
-        return False
-    return is_terminal(stream)
-
-
-def _takes(stream: Any, text: str) -> bool:
-    try:
-        text.encode(getattr(stream, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

@@ -14,6 +14,7 @@ import pytest
 import sematic
 from sematic.calls import ErrorRecord
 from sematic.client import open_record
+from sematic.errors import RecordError
 from sematic.events import PipelineMoved
 from sematic.ports import PipelineRunInfo
 from sematic.runners import local_runner
@@ -341,6 +342,24 @@ sematic.LocalRunner().run(forking())
 
 
 class TestPlain:
+    def test_what_fails_before_anything_has_happened_did_not_start(
+        self, config_directory: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        config_directory.mkdir()
+        (config_directory / "sematic.db").write_bytes(b"no database" * 1000)
+        with pytest.raises(RecordError, match="it is damaged"):
+            run(add_up(1))
+        assert capfd.readouterr().err == ""
+
+    def test_it_starts_before_anything_is_announced(
+        self, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        root = add(1, 2)
+        with progress_display("plain", root) as progress:
+            progress.announce("Starting Ray ...")
+            started, announced = capfd.readouterr().err.splitlines()
+        assert (started, announced) == (f"add {root.id[:8]} started", "Starting Ray ...")
+
     def test_lines(self, capfd: pytest.CaptureFixture[str]) -> None:
         future = add_up(1)
         run(future)
@@ -524,9 +543,18 @@ class TestRobustness:
     def test_no_outcome_is_shown_where_the_record_failed(
         self, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        with pytest.raises(OSError, match="disk"), progress_display("plain", add(1, 2)):
-            raise OSError("disk full")
-        assert len(capfd.readouterr().err.splitlines()) == 1
+        root = add(1, 2)
+        moved = PipelineMoved(time.time(), root.id, PipelineRunStatus.COMPLETE)
+
+        def fail() -> None:
+            with progress_display("plain", root) as progress:
+                for listener in progress.listeners:
+                    listener(moved)
+                raise OSError("disk full")
+
+        with pytest.raises(OSError, match="disk"):
+            fail()
+        assert capfd.readouterr().err == f"add {root.id[:8]} started\n"
 
     def test_listeners_return_at_once(self) -> None:
         with progress_display("plain", add(1, 2)) as progress:
