@@ -38,7 +38,9 @@ class Screen:
 
     def style(self, text: str, colour: str | None = None, *, bold: bool = False) -> str:
         """The text in a colour, where there are colours."""
-        return click.style(text, fg=colour, bold=bold or None) if self.colours else text
+        if not self.colours or not text:  # codes around nothing would hide that a line ends before
+            return text
+        return click.style(text, fg=colour, bold=bold or None)
 
     def dim(self, text: str) -> str:
         """The text less prominent than the rest."""
