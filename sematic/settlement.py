@@ -18,6 +18,7 @@ from sematic.events import (
 from sematic.replay import replay
 from sematic.state_machine import PipelineState
 from sematic.states import PipelineRunStatus
+from sematic.wording import say_driver_lost
 
 _TYPE = f"{InfrastructureError.__module__}.{InfrastructureError.__qualname__}"
 _ANCESTORS = tuple(
@@ -45,7 +46,8 @@ def cancel_lost(
         lost_because: see :func:`sematic.tracking.liveness.why_lost`.
         at: now.
     """
-    verdict = CancelRequested(at, f"{reason} Driver lost: {lost_because}.")
+    lost = say_driver_lost(lost_because)
+    verdict = CancelRequested(at, f"{reason} {lost[0].upper()}{lost[1:]}.")
     return _settle(root_id, history, verdict, driver_lost_error(lost_because))
 
 
@@ -66,7 +68,7 @@ def fail_broken(
 
 def driver_lost_error(lost_because: str) -> ErrorRecord:
     """What calls failed of that were executing when their driver was lost."""
-    return ErrorRecord(_TYPE, f"driver lost: {lost_because}", _ANCESTORS)
+    return ErrorRecord(_TYPE, say_driver_lost(lost_because), _ANCESTORS)
 
 
 def _settle(

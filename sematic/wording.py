@@ -60,6 +60,20 @@ def count_states(counts: Mapping[RunState, int], *, abandoned: bool = False) -> 
     return ", ".join([*parts, f"{unfinished:,} unfinished"] if abandoned and unfinished else parts)
 
 
+def say_driver_lost(why: str) -> str:
+    """Why what executed has ended, whose driver was lost; :func:`says_driver_lost` finds it again.
+
+    Args:
+        why: see :func:`sematic.tracking.liveness.why_lost`.
+    """
+    return f"driver lost: {why}"
+
+
+def says_driver_lost(reason: str) -> bool:
+    """Whether a recorded reason is, or ends with, what :func:`say_driver_lost` says."""
+    return "driver lost: " in reason.lower()
+
+
 def short_id(full: str) -> str:
     """The first digits of an id."""
     return full[:SHORT_ID]

@@ -44,7 +44,7 @@ _COLUMNS = (
     "statuses",
     type=click.Choice(_STATUSES, case_sensitive=False),
     multiple=True,
-    help="Only these; can be given more than once. lost: its process died.",
+    help="Only these; can be given more than once. lost: its driver is gone.",
 )
 @click.option("--name", help="Only those with this in their name.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with times in seconds.")
@@ -90,9 +90,14 @@ def _row(
         Cell(run.name, bold=True),
         Cell(f"{screen.sign(status)} {status}", SIGNS[status].colour),
         Cell(started),
-        Cell(format_duration(last_time(run, now) - run.created_at)),
+        Cell(duration(run, now)),
         Cell(count_states(counts, abandoned=run.driver_lost)),
     ]
+
+
+def duration(run: "PipelineRunRow", now: float) -> str:
+    """How long a pipeline run took, or takes; empty where nobody knows."""
+    return "" if run.ended_by_others else format_duration(last_time(run, now) - run.created_at)
 
 
 def last_time(run: "PipelineRunRow", now: float) -> float:

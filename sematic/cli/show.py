@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sematic.cli.record import RunId, find_run, open_record
-from sematic.cli.runs import last_time
+from sematic.cli.runs import duration, last_time
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.cli.tree import RunTree, TreeLine
 from sematic.errors import NotFoundError
@@ -104,7 +104,7 @@ class _View:
         self._latest = last_time(pipeline_run, self.now)
 
     def duration(self, run: "RunRow") -> str:
-        """How long a run took, or takes; with what is nested in it."""
+        """How long a run took, or takes, with what is nested in it; empty where nobody knows."""
         started, ended = run.started_at, run.ended_at
         goes_on = run.state in (RunState.RAN, RunState.SCHEDULED)
         unknown = run.state.is_terminal and not _is_of_last_attempt(ended, run)
@@ -113,9 +113,13 @@ class _View:
             ended = run.resolved_at or run.failed_at or run.canceled_at
             if ended is None and not run.state.is_terminal:
                 ended = self._latest
-        if started is None or ended is None:
+        if started is None or ended is None or self._was_lost(ended):
             return ""
         return format_duration(ended - started)
+
+    def _was_lost(self, ended: float) -> bool:
+        """Whether that was when others ended it, and not when it was over."""
+        return self.pipeline_run.ended_by_others and ended == self.pipeline_run.ended_at
 
 
 def _headline(screen: Screen, status: str, name: str, rest: str) -> str:
@@ -149,15 +153,17 @@ def _is_of_last_attempt(ended_at: float | None, run: "RunRow") -> bool:
 
 def _pipeline_header(view: _View, environment: Mapping[str, Any]) -> list[str]:
     run, screen = view.pipeline_run, view.screen
-    took = format_duration(last_time(run, view.now) - run.created_at)
+    took = duration(run, view.now)
     preposition = "after" if run.driver_lost else "for" if run.ended_at is None else "in"
-    rest = f"{preposition} {took}"
+    rest = f"{preposition} {took}" if took else ""
+    drivers = run.epoch - run.ended_by_others
     facts = [
         ("id", run.root_id),
         ("function", run.function_path),
         ("started", f"{format_time(run.created_at)} ({format_age(run.created_at, view.now)})"),
         ("ended", format_time(run.ended_at) if run.ended_at else None),
         ("runs", count_states(_count(view.runs), abandoned=run.driver_lost)),
+        ("drivers", f"{drivers}, one after the other" if drivers > 1 else None),
         ("command", environment.get("command")),
         ("directory", environment.get("directory")),
         ("git", _git(environment.get("git"))),

@@ -9,6 +9,7 @@ from typing import Any
 
 from sematic.calls import ArtifactRef, ErrorRecord
 from sematic.states import PipelineRunStatus, RunState
+from sematic.wording import says_driver_lost
 
 DRIVER_LOST = "DRIVER LOST"
 """What people are shown for a pipeline run that should go on, but whose driver is gone."""
@@ -53,6 +54,14 @@ class PipelineRunRow:
         Nobody records this; it is found out when the row is read.
         """
         return self.lost_because is not None
+
+    @property
+    def ended_by_others(self) -> bool:
+        """Whether its driver was lost, and somebody else ended it, perhaps days later.
+
+        When that driver was lost, and what it executed was over, is not known then.
+        """
+        return self.ended_at is not None and says_driver_lost(self.reason or "")
 
     @property
     def alive_until(self) -> float:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 
 from tests.recorded import execute
+from tests.unit.cli.conftest import iter_ids
 
 Cli = Callable[..., Result]
 
@@ -26,6 +27,30 @@ def test_show(sematic_cli: Cli, lost_id: str) -> None:
     assert ", which drove it, is gone; last heard of " in output
     assert "running" not in output
     assert [line.split()[-1] for line in output.splitlines()[-3:]] == ["unfinished"] * 3
+
+
+@pytest.mark.parametrize("command", [("cancel",), ("clean", "--yes")])
+def test_how_long_it_took_is_not_known_when_it_was_ended_later(
+    sematic_cli: Cli, lost_id: str, command: tuple[str, ...]
+) -> None:
+    """Not as long as it was lost: that may be days."""
+    done = [lost_id] if command == ("cancel",) else []
+    assert sematic_cli(*command, *done).exit_code == 0
+    headline, *lines = sematic_cli("show", lost_id).stdout.splitlines()
+    assert headline.split()[1:] == ["pipeline", headline.split()[-1]]
+    assert not [line for line in lines[-3:] if " s " in f"{line} " or " ms" in line]
+    (row,) = sematic_cli("runs").stdout.splitlines()[1:]
+    assert row.split()[7].startswith(("failed", "canceled")), "a time is in between"
+    for id_ in iter_ids("\n".join(lines[-3:])):
+        assert " in " not in sematic_cli("show", id_).stdout.splitlines()[0]
+
+
+def test_of_how_many_drivers_the_time_is(
+    sematic_cli: Cli, complete_id: str, config_directory: Path
+) -> None:
+    assert "  drivers " not in sematic_cli("show", complete_id).stdout
+    execute(f"sqlite:///{config_directory}/sematic.db", "UPDATE pipeline_runs SET epoch = 3")
+    assert "  drivers    3, one after the other\n" in sematic_cli("show", complete_id).stdout
 
 
 @pytest.fixture
@@ -58,13 +83,13 @@ class TestOneOfWhichNothingIsRecorded:
         assert result.exit_code == 1
         assert "It counts as FAILED now; run the pipeline again." in result.stderr
         output = sematic_cli("show", begun_id).stdout
-        assert output.startswith("✗ pipeline  FAILED in ")
+        assert output.startswith("✗ pipeline  FAILED\n")
         assert "is gone; nothing was recorded of it, so run it again" in output
 
     def test_cancel(self, sematic_cli: Cli, begun_id: str) -> None:
         assert sematic_cli("cancel", begun_id).exit_code == 0
         output = sematic_cli("show", begun_id).stdout
-        assert output.startswith("– pipeline  CANCELED in ")
+        assert output.startswith("– pipeline  CANCELED\n")
         assert ", which drove it, is gone. Nothing was recorded of it." in output
 
     def test_clean(self, sematic_cli: Cli, begun_id: str) -> None:
