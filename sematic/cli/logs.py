@@ -1,7 +1,5 @@
 """``sematic logs``: what runs printed."""
 
-import os
-import re
 import sys
 import time
 from collections import defaultdict
@@ -14,6 +12,7 @@ import click
 
 from sematic.cli.record import Count, RunId, find_run, open_record
 from sematic.errors import NotFoundError
+from sematic.log_files import find_logs
 from sematic.wording import clean, short_id
 
 if TYPE_CHECKING:
@@ -104,14 +103,8 @@ class _Printer:
     def find_logs(self) -> Mapping[str, Files]:
         """The logs that there are, by run id."""
         found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
-        try:
-            names = os.listdir(self.directory)
-        except FileNotFoundError:  # nothing was printed yet
-            return found
-        for name in names:
-            parts = re.fullmatch(r"([0-9a-f]{32})-(\d+)\.log", name)
-            if parts:
-                found[parts[1]].append((int(parts[2]), self.directory / name))
+        for run_id, attempt, path in find_logs(self.directory):
+            found[run_id].append((attempt, path))
         return {run_id: sorted(files) for run_id, files in found.items()}
 
     def print_new(self, scope: _Scope) -> None:

@@ -12,11 +12,13 @@ from sematic.errors import InvalidOptionError, NotFoundError
 from sematic.events import DriverChanged, Event
 from sematic.function import Function
 from sematic.future import Future
+from sematic.log_files import find_logs, part_executions
 from sematic.ports import ArtifactStore
 from sematic.processes import working_directory
 from sematic.ray_backend.taking_over import end_in_ray
 from sematic.runners.recorded_roots import RecordedRoot, take_recorded
 from sematic.runners.telling import build_teller
+from sematic.settings import config_directory
 from sematic.shipping import locate_function
 from sematic.states import RunState
 from sematic.tracking.abandoned import end_abandoned
@@ -53,13 +55,27 @@ class Resumption:
     heartbeat_at: float | None = None
 
     def end_leftovers(self) -> None:
-        """End what the driver has left running: processes of functions, and its Ray."""
+        """End what the driver has left: processes of functions, its Ray, unfinished logs."""
         end_abandoned(
             self.root_id,
             self.driver,
             end_in_ray=end_in_ray,
             warn=build_teller(),
         )
+        self._part_logs()
+
+    def _part_logs(self) -> None:
+        """Let the logs of attempts that will be made again tell both executions apart.
+
+        Of these the record does not know that they began: the driver was lost in that moment.
+        """
+        logs = find_logs(config_directory() / "logs" / self.root_id)
+        if logs:
+            recorded = {run.id: run.attempt for run in open_queries(self.url).runs(self.root_id)}
+            try:
+                part_executions(path for id_, n, path in logs if n > recorded.get(id_, n))
+            except OSError as error:  # a full disk: no reason for not going on
+                build_teller()(f"Logs of earlier executions cannot be added to: {error}")
 
     def read(self) -> Iterable[Event]:
         """Everything recorded so far, in order, with the functions as they were.

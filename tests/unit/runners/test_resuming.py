@@ -16,6 +16,7 @@ from sematic.calls import Call, OutputOf
 from sematic.errors import InvalidOptionError
 from sematic.events import PipelineStarted
 from sematic.execution import build_root_call
+from sematic.log_files import log_path
 from sematic.recorded_functions import RecordedFunction
 from sematic.rerun import RecordedRun
 from sematic.runners.recorded_roots import build_call
@@ -82,6 +83,29 @@ def test_until_when_a_driver_was_there(tmp_path: Path, driver: str, expected: fl
     signs = "updated_at = 100, heartbeat_at = 5000"
     execute(pipeline.url, f"UPDATE pipeline_runs SET {signs}, driver = {driver}")
     assert find_resumption(pipeline.url, LOST).alive_until == expected
+
+
+def test_a_log_that_the_record_does_not_know_of_is_parted_from_the_next_execution(
+    tmp_path: Path, config_directory: Path
+) -> None:
+    """The driver was killed when a call had begun, and before that was recorded."""
+    path = tmp_path / "record.db"
+    pipeline = RecordedPipeline(f"sqlite:///{path}", root_id=LOST)
+    pipeline.record(PipelineStarted(1.0, replace(call(LOST, parent=None), root_id=LOST)))
+    pipeline.close()
+    lose_driver(path)
+    (recorded,) = open_queries(pipeline.url).runs(LOST)
+    known, unknown = (
+        log_path(config_directory / "logs", LOST, LOST, recorded.attempt + more) for more in (0, 1)
+    )
+    known.parent.mkdir(parents=True)
+    known.write_bytes(b"known\n")
+    unknown.write_bytes(b"half a li")
+    find_resumption(pipeline.url, LOST).end_leftovers()
+    assert known.read_bytes() == b"known\n"
+    first, parting = unknown.read_text().splitlines()
+    assert first == "half a li"
+    assert "lost before this execution was recorded" in parting
 
 
 def test_the_original_surroundings_of_a_deleted_directory(tmp_path: Path) -> None:
