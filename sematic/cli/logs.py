@@ -173,4 +173,8 @@ def _explain(scope: _Scope, printer: _Printer) -> None:
             f"{scope.title} has no output of attempt {printer.attempt}; there is output of "
             f"attempt {listed}."
         )
+    if scope.run_id is None and not logs and printer.find_logs():  # the driver was killed too soon
+        where = f"What its functions printed before is in {printer.directory}"
+        click.echo(f"No run of {scope.title} was recorded. {where}", err=True)
+        return
     click.echo(f"{scope.title} printed nothing.", err=True)

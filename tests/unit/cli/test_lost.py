@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from sematic.log_files import log_path
 from tests.recorded import execute
 from tests.unit.cli.conftest import iter_ids
 
@@ -85,6 +86,16 @@ class TestOneOfWhichNothingIsRecorded:
         output = sematic_cli("show", begun_id).stdout
         assert output.startswith("✗ pipeline  FAILED\n")
         assert "is gone; nothing was recorded of it, so run it again" in output
+
+    def test_logs(self, sematic_cli: Cli, begun_id: str, config_directory: Path) -> None:
+        assert sematic_cli("logs", begun_id).stderr.endswith(" printed nothing.\n")
+        log = log_path(config_directory / "logs", begun_id, "ab" * 16, 1)
+        log.parent.mkdir(parents=True)
+        log.write_text("something")
+        result = sematic_cli("logs", begun_id)
+        assert result.exit_code == 0
+        assert result.stderr.startswith(f"No run of pipeline {begun_id[:8]} was recorded.")
+        assert result.stderr.endswith(f" is in {log.parent}\n")
 
     def test_cancel(self, sematic_cli: Cli, begun_id: str) -> None:
         assert sematic_cli("cancel", begun_id).exit_code == 0
