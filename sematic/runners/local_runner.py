@@ -144,7 +144,8 @@ class LocalRunner(Runner):
         if rerun is not None:
             info.environment["rerun_from"] = rerun.run_id
         kind, has_output = self._progress or settings.progress, partial(has_log, logs, root.id)
-        with progress_display(kind, root, has_output, began_at=info.created_at) as progress:
+        began_at = resumption.began_at if resumption else info.created_at
+        with progress_display(kind, root, has_output, began_at=began_at) as progress:
             executor = RayExecutor(
                 store,
                 ray=LocalRay(self._ray_address, announce=progress.announce),

@@ -45,6 +45,7 @@ class Resumption:
         alive_until: its last sign of life by the clock of its events, seconds since the epoch, UTC.
         heartbeat_at: the same by the clock of the record, 0 for none: whoever takes over does so
             only if it has not shown another one since. ``None`` for whatever it has shown.
+        began_at: when the pipeline run began, seconds since the epoch, UTC; ``None`` for now.
     """
 
     url: str
@@ -53,6 +54,7 @@ class Resumption:
     driver: Mapping[str, Any]
     alive_until: float
     heartbeat_at: float | None = None
+    began_at: float | None = None
 
     def end_leftovers(self) -> None:
         """End what the driver has left: processes of functions, its Ray, unfinished logs."""
@@ -203,6 +205,7 @@ def find_resumption(url: str, run_id: str) -> Resumption:
         found.driver,
         alive_until=_last_sign(found),
         heartbeat_at=sign_to_compare(found.driver, found.heartbeat_at),
+        began_at=found.created_at,
     )
 
 

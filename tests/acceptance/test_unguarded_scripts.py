@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sematic.wording import format_duration
 from tests.acceptance.programs import run_python, run_sematic
 
 _SCRIPT = """
@@ -36,6 +38,8 @@ sematic.LocalRunner().run(pipeline(4))
 never = 1 / 0
 """
 
+_SHOWING = "import sys; sys.stderr = sys.stdout; from sematic.cli import main; main()"
+
 
 @pytest.mark.parametrize("options", ["", pytest.param("(standalone=True)", marks=pytest.mark.ray)])
 def test_they_are_resumed_and_rerun_and_start_nothing_else(tmp_path: Path, options: str) -> None:
@@ -44,9 +48,11 @@ def test_they_are_resumed_and_rerun_and_start_nothing_else(tmp_path: Path, optio
     run_python("unguarded.py", cwd=tmp_path, code=-9)
     (lost,) = pipeline_runs()
     (tmp_path / "survives").touch()
-    run_sematic("resume", lost["id"], cwd=tmp_path)
+    shown = run_python("-c", _SHOWING, "resume", lost["id"], cwd=tmp_path)
     (resumed,) = pipeline_runs()
     assert resumed["status"] == "COMPLETE"
+    took = format_duration(float(resumed["ended_at"]) - float(resumed["created_at"]))
+    assert f"COMPLETE in {took}  " in shown, "counted from when it was resumed"
     assert Path(place).read_text() == "4\n"
     assert "double" in run_sematic("rerun", lost["id"], "--dry-run", cwd=tmp_path)
     run_sematic("rerun", lost["id"], cwd=tmp_path)
@@ -54,6 +60,6 @@ def test_they_are_resumed_and_rerun_and_start_nothing_else(tmp_path: Path, optio
     assert Path(place).read_text() == "4\n4\n"
 
 
-def pipeline_runs() -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(run_sematic("runs", "--json"))
+def pipeline_runs() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run_sematic("runs", "--json"))
     return found
