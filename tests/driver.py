@@ -36,6 +36,19 @@ _PROGRAM = """
 """
 
 
+def run_until_killed(program: str) -> str:
+    """What a program prints, without spaces around it, which ends itself by SIGKILL."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -9, done.stderr
+    return done.stdout.strip()
+
+
 class Driver:
     """The process, and the pipeline run that it drives: ``pipeline``, with ``wait`` nested in it.
 

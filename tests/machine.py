@@ -1,8 +1,10 @@
 """A state machine for tests: events in, instructions out in words, checked after each event."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sematic.calls import Call, Input
+from sematic.errors import TimeoutError
 from sematic.events import (
     CancelRequested,
     DriverChanged,
@@ -25,9 +27,21 @@ from sematic.events import (
     StopCall,
     TimePassed,
 )
+from sematic.retry import RetrySettings
 from sematic.state_machine import PipelineState
 from sematic.states import RunState
 from tests.builders import ROOT, artifact, call, error, expanded, failed, lost, succeeded
+
+TWICE = RetrySettings(exceptions=(ValueError,), retries=2)
+LATER = RetrySettings(exceptions=(ValueError,), retries=2, backoff_seconds=10.0, jitter=0.0)
+AFTER_TIMEOUT = RetrySettings(exceptions=(TimeoutError,), retries=1)
+FAILS = ["root NESTED_FAILED", "pipeline FAILED", "end FAILED"]
+"""How it ends where a call that the root waits for fails, in words."""
+
+
+def standalone(run_id: str, **options: Any) -> Call:
+    """A standalone call; see :func:`tests.builders.call`."""
+    return call(run_id, standalone=True, **options)
 
 
 def in_words(instruction: Instruction) -> str:

@@ -5,19 +5,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sematic.client import get_run_output, open_record
-from sematic.processes import load_psutil
 from sematic.run_context import ROOT_ID, RUN_ID
 from sematic.states import PipelineRunStatus, RunState
 from tests.acceptance.programs import ROOT, run_sematic
+from tests.living import is_alive
 from tests.recorded import execute
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are found on Linux")
 
@@ -132,21 +131,6 @@ class Lost:
     @property
     def left(self) -> list[int]:
         return [pid for pid in self.pids if is_alive(pid)]
-
-
-def is_alive(pid: int) -> bool:
-    psutil = load_psutil()
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + 180
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

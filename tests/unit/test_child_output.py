@@ -11,7 +11,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from sematic.run_context import SematicContext, executing
 from sematic.tracking.kept_open import close_kept
 from tests.disks import SmallDisk
 from tests.terminal import Terminal
+from tests.waiting import wait_until
 
 WAIT = 60.0
 FIRST, SECOND = SematicContext("first", "root"), SematicContext("second", "root")
@@ -54,13 +54,6 @@ def logs(tmp_path: Path) -> Iterator[Logs]:
     after = subprocess.Popen.__init__, subprocess.Popen.wait, subprocess.Popen.poll, os.system
     assert after == before
     wait_until(lambda: not module._open)
-
-
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def descriptors() -> set[str]:

@@ -21,6 +21,7 @@ from sematic.ports import Batch
 from sematic.states import RunState
 from sematic.testing import FakeClock, ManualExecutor, MemoryStore, MemoryTracker
 from tests.builders import info
+from tests.waiting import wait_until
 
 WAIT = 60.0
 
@@ -92,13 +93,6 @@ class Setup:
 @pytest.fixture
 def setup() -> Setup:
     return Setup()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def raises_value_error() -> int:

@@ -41,6 +41,7 @@ from sematic.states import PipelineRunStatus
 from sematic.testing import ManualExecutor, MemoryStore, MemoryTracker
 from tests.builders import failed, info, succeeded
 from tests.leases import FakeLease
+from tests.waiting import wait_until
 
 WAIT = 60.0
 
@@ -142,13 +143,6 @@ class Bed:
     @property
     def changes(self) -> list[Change]:
         return [change for batch in self.tracker.batches for change in batch.changes]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 # --- a full disk

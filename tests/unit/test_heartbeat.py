@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +10,7 @@ from sematic import heartbeat as module
 from sematic.errors import FencedError, RecordError
 from sematic.heartbeat import Heartbeat, lease_clock
 from tests.leases import FakeLease
+from tests.waiting import wait_until
 
 WAIT = 60.0
 
@@ -41,27 +41,20 @@ def driver() -> Iterator[Driver]:
     made.heartbeat.close()
 
 
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_the_lease_is_renewed_before_anybody_listens(driver: Driver) -> None:
     """A driver that has taken over may take its time to read what was recorded."""
-    wait_for(lambda: driver.lease.renewed >= 5)
+    wait_until(lambda: driver.lease.renewed >= 5)
 
 
 def test_a_wish_is_told_once_when_somebody_listens(driver: Driver) -> None:
     driver.lease.wish = "Enough."
     renewed = driver.lease.renewed
-    wait_for(lambda: driver.lease.renewed > renewed + 2)
+    wait_until(lambda: driver.lease.renewed > renewed + 2)
     assert driver.wishes == []
     driver.listen()
-    wait_for(lambda: driver.wishes)
+    wait_until(lambda: driver.wishes)
     renewed = driver.lease.renewed
-    wait_for(lambda: driver.lease.renewed > renewed + 2)
+    wait_until(lambda: driver.lease.renewed > renewed + 2)
     assert driver.wishes == ["Enough."]
 
 
@@ -70,7 +63,7 @@ def test_who_is_fenced_is_told_when_somebody_listens(driver: Driver) -> None:
     time.sleep(driver.lease.seconds)
     assert driver.errors == []
     driver.listen()
-    wait_for(lambda: driver.errors)
+    wait_until(lambda: driver.errors)
     assert driver.errors == [error]
 
 
@@ -134,9 +127,9 @@ def test_who_asks_beside_is_told_once_in_another_thread_when_it_is_certain() -> 
         time.sleep(0.1)
         assert told == []
         lease.error = None
-        wait_for(lambda: told)
+        wait_until(lambda: told)
         heartbeat.confirm_beside(lambda: told.append("again"), errors.append)
-        wait_for(lambda: len(told) > 1)
+        wait_until(lambda: len(told) > 1)
     finally:
         heartbeat.close()
     assert (told, errors) == (["sematic-confirm", "again"], [])
@@ -149,7 +142,7 @@ def test_who_asks_beside_is_told_that_another_driver_has_taken_over() -> None:
     errors: list[BaseException] = []
     try:
         heartbeat.confirm_beside(pytest.fail, errors.append)
-        wait_for(lambda: errors)
+        wait_until(lambda: errors)
     finally:
         heartbeat.close()
     assert errors == [error]

@@ -20,6 +20,7 @@ from sematic.child_marks import marked_children
 from sematic.processes import load_psutil
 from sematic.run_context import ROOT_ID, RUN_ID, executing
 from sematic.run_processes import end_processes
+from tests.living import is_alive
 
 WAIT = 60.0
 MINE, OTHER = SematicContext("run-a", "root-a"), SematicContext("run-b", "root-b")
@@ -30,14 +31,6 @@ DEAF = [
     "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
     "open(sys.argv[1], 'w').close(); time.sleep(60)",
 ]
-
-
-def is_alive(pid: int) -> bool:
-    psutil = load_psutil()
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def read_pid(path: Path) -> int:

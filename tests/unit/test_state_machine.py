@@ -32,22 +32,16 @@ from tests.builders import (
     real,
     succeeded,
 )
-from tests.machine import Pipeline
+from tests.machine import TWICE, Pipeline, standalone
 
 CREATED, SCHEDULED, RAN = RunState.CREATED, RunState.SCHEDULED, RunState.RAN
 RESOLVED, RETRYING = RunState.RESOLVED, RunState.RETRYING
 FAILED, NESTED_FAILED, CANCELED = RunState.FAILED, RunState.NESTED_FAILED, RunState.CANCELED
 
-TWICE = RetrySettings(exceptions=(ValueError,), retries=2)
-
 
 @pytest.fixture
 def pipeline() -> Pipeline:
     return Pipeline()
-
-
-def standalone(run_id: str, **options: object):
-    return call(run_id, standalone=True, **options)  # type: ignore[arg-type]
 
 
 # --- a single call

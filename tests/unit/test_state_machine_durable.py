@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from sematic.cache_desk import cache_key
-from sematic.calls import Call, Expanded, Failed, OutputOf, Succeeded
+from sematic.calls import Expanded, Failed, OutputOf, Succeeded
 from sematic.errors import InfrastructureError, TimeoutError, WorkerLostError
 from sematic.events import DriverChanged, LookUpOutput, OnFailure, RunMoved, Seed, StartCall
 from sematic.function import NO_SOURCE, Function
@@ -20,25 +20,17 @@ from sematic.state_machine import DRIVER_CHANGED, PipelineState
 from sematic.states import RunState
 from sematic.time_limits import own_limit_error
 from tests.builders import ROOT, artifact, call, ended, error, integer, list_of, real
-from tests.machine import Pipeline
+from tests.machine import AFTER_TIMEOUT, FAILS, LATER, TWICE, Pipeline, standalone
 from tests.recorded import replay
 
 CREATED, RAN, RESOLVED = RunState.CREATED, RunState.RAN, RunState.RESOLVED
 
-TWICE = RetrySettings(exceptions=(ValueError,), retries=2)
-LATER = RetrySettings(exceptions=(ValueError,), retries=2, backoff_seconds=10.0, jitter=0.0)
-AFTER_TIMEOUT = RetrySettings(exceptions=(TimeoutError,), retries=1)
 NOTHING: Mapping[str, Function[..., object]] = {}
-FAILS = ["root NESTED_FAILED", "pipeline FAILED", "end FAILED"]
 
 
 @pytest.fixture
 def pipeline() -> Pipeline:
     return Pipeline()
-
-
-def standalone(run_id: str, **options: object) -> Call:
-    return call(run_id, standalone=True, **options)  # type: ignore[arg-type]
 
 
 # --- another driver

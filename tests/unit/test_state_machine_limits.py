@@ -5,31 +5,21 @@ The first event is at 100.0, each further one a second later.
 
 import pytest
 
-from sematic.calls import Call, OutputOf
+from sematic.calls import OutputOf
 from sematic.ending import CHILD_FAILED, REST_FAILED
-from sematic.errors import TimeoutError
 from sematic.events import OnFailure
 from sematic.retry import RetrySettings
 from sematic.states import RunState
 from sematic.time_limits import ancestor_limit_error, own_limit_error
 from tests.builders import ROOT, call, list_of
-from tests.machine import Pipeline
+from tests.machine import AFTER_TIMEOUT, FAILS, LATER, TWICE, Pipeline, standalone
 
 SCHEDULED, RESOLVED, NESTED_FAILED = RunState.SCHEDULED, RunState.RESOLVED, RunState.NESTED_FAILED
-
-TWICE = RetrySettings(exceptions=(ValueError,), retries=2)
-LATER = RetrySettings(exceptions=(ValueError,), retries=2, backoff_seconds=10.0, jitter=0.0)
-AFTER_TIMEOUT = RetrySettings(exceptions=(TimeoutError,), retries=1)
-FAILS = ["root NESTED_FAILED", "pipeline FAILED", "end FAILED"]
 
 
 @pytest.fixture
 def pipeline() -> Pipeline:
     return Pipeline()
-
-
-def standalone(run_id: str, **options: object) -> Call:
-    return call(run_id, standalone=True, **options)  # type: ignore[arg-type]
 
 
 # --- pauses

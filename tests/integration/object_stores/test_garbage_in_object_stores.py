@@ -1,6 +1,5 @@
 """``sematic gc`` in object stores, while pipelines write what is about to go."""
 
-import threading
 import time
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from sematic.artifacts.remote_place import RemotePlace, open_remote_place
 from sematic.calls import ArtifactRef
 from sematic.cli import main
 from tests.integration.object_stores.buckets import Bucket
+from tests.waiting import repeated
 
 
 def _key(ref: ArtifactRef) -> str:
@@ -106,30 +106,18 @@ def test_pipelines_that_write_what_is_about_to_go_lose_nothing(
     slow = RemotePlace(_Slow(place.filesystem), place.root, name=place.name)
     looked_at: list[str] = []  # the folder of the value in question only: they meet more often
     monkeypatch.setattr("sematic.artifacts.remote_garbage._FOLDERS", looked_at)
-    ended = threading.Event()
     deleted: list[str] = []
-    errors: list[BaseException] = []
 
-    def loop() -> None:
-        try:
-            while not ended.is_set():
-                deleted.extend(_collect(slow, find_recorded=partial(find_referenced, url)))
-        except BaseException as error:
-            errors.append(error)
+    def collect() -> None:
+        deleted.extend(_collect(slow, find_recorded=partial(find_referenced, url)))
 
-    collector = threading.Thread(target=loop)
-    collector.start()
-    try:
+    with repeated(collect):
         for number, ref in enumerate(refs):
             future = pipeline(number)
             bucket.age(_key(ref))
             looked_at[:] = [ref.id[:2]]
             time.sleep(number % 20 / 1000)
             runner.run(future)
-    finally:
-        ended.set()
-        collector.join()
-    assert not errors
     assert deleted
     referenced = [ref for ref in iter_referenced(url) if ref.payload is None]
     assert len({ref.id for ref in referenced}) == 201

@@ -3,19 +3,14 @@
 import time
 from typing import Any
 
+from tests.living import is_alive
+
 
 def psutil() -> Any:
     import psutil  # type: ignore[import-untyped]
     import ray  # noqa: F401  psutil can be imported from then on
 
     return psutil
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return bool(psutil().Process(pid).status() != "zombie")
-    except psutil().NoSuchProcess:
-        return False
 
 
 def wait_until_gone(pids: list[int], seconds: float = 20.0) -> None:

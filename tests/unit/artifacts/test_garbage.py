@@ -1,7 +1,6 @@
 """What no record refers to goes; what somebody is writing stays, whenever they write it."""
 
 import os
-import threading
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -18,6 +17,7 @@ from sematic.artifacts.garbage import DAY_SECONDS
 from sematic.artifacts.local_place import aside
 from sematic.calls import ArtifactRef
 from sematic.errors import MissingArtifactError
+from tests.waiting import repeated
 
 NOBODY: Callable[[Collection[str]], Collection[str]] = lambda ids: ()  # noqa: E731
 
@@ -138,26 +138,9 @@ def test_pipelines_that_write_what_is_about_to_go_lose_nothing(config_directory:
     runner = sematic.LocalRunner(progress="off")
     assert runner.run(pipeline(-1)) == 49_985_000
     url = load_settings().database_url
-    ended = threading.Event()
-    deleted: list[str] = []
-    errors: list[BaseException] = []
-
-    def loop() -> None:
-        try:
-            while not ended.is_set():
-                deleted.extend(_collect(folder, find_recorded=partial(find_referenced, url)))
-        except BaseException as error:
-            errors.append(error)
-
-    collector = threading.Thread(target=loop)
-    collector.start()
-    try:
+    with repeated(lambda: _collect(folder, find_recorded=partial(find_referenced, url))):
         for number in range(200):
             runner.run(_ageing(store, folder, number))
-    finally:
-        ended.set()
-        collector.join()
-    assert not errors
     refs = list(iter_referenced(url))
     assert len({ref.id for ref in refs if ref.payload is None}) == 201
     for ref in refs:

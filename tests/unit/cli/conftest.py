@@ -1,17 +1,13 @@
 """What tests of the command line share."""
 
-import os
 import re
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import CliRunner, Result
 
 from sematic.cli import main
-from tests.driver import driver
+from tests.driver import driver, run_until_killed
 from tests.unit.cli import pipelines
 
 __all__ = ["driver"]
@@ -66,15 +62,7 @@ def failed_id() -> str:
 @pytest.fixture
 def lost_id() -> str:
     """The id of a pipeline run whose process was killed: die executes, after waits."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(_KILLED)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -9, done.stderr
-    return done.stdout.strip()
+    return run_until_killed(_KILLED)
 
 
 def iter_ids(output: str) -> Iterator[str]:

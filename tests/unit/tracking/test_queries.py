@@ -2,9 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
-import textwrap
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking import liveness, reading
 from sematic.tracking.connections import connect
 from sematic.tracking.queries import Queries, open_queries
+from tests.driver import run_until_killed
 from tests.recorded import execute
 
 
@@ -279,15 +277,7 @@ class TestLostDrivers:
             print(future.id, flush=True)
             sematic.LocalRunner(progress="off").run(future)
         """
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(program)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == -9, done.stderr
-        return done.stdout.strip()
+        return run_until_killed(program)
 
     def test_it_is_told_and_not_written(self, config_directory: Path, lost: str) -> None:
         row = open_record(config_directory).pipeline_run(lost)
