@@ -9,10 +9,23 @@ import pathlib
 import threading
 import timeit
 import typing
-from typing import Annotated, Any, List, Literal, NewType, Optional, Protocol, Type, TypeVar, Union
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    List,
+    Literal,
+    NewType,
+    Optional,
+    Protocol,
+    Type,
+    TypeVar,
+    Union,
+)
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sematic.errors import CastError
 from sematic.types import cast, caster
@@ -58,6 +71,11 @@ class Animal:
 
 class Dog(Animal):
     pass
+
+
+class Box(Generic[T]):
+    def __init__(self, item: T) -> None:
+        self.item = item
 
 
 class Unchecked(Protocol):
@@ -193,6 +211,15 @@ def test_instances_of_classes_are_returned_as_they_are():
     assert cast(dog, object) is dog
     unhashable = [1]
     assert cast(unhashable, object) is unhashable
+
+
+def test_of_other_generic_classes_the_parameters_are_not_checked():
+    whole = np.arange(3)
+    assert cast(whole, NDArray[np.float64]) is whole
+    box = Box("text")
+    assert cast(box, Box[int]) is box
+    with pytest.raises(CastError):
+        cast([1.0], NDArray[np.float64])
 
 
 def test_a_protocol_that_cannot_be_checked_takes_anything():
