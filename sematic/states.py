@@ -66,7 +66,7 @@ TERMINAL_STATUSES = frozenset(
     {PipelineRunStatus.COMPLETE, PipelineRunStatus.FAILED, PipelineRunStatus.CANCELED}
 )
 
-# CREATED to RESOLVED is for cached and cloned runs, whose function does not execute.
+# CREATED to RESOLVED: the function does not execute, its output is cached or taken over by a rerun.
 TRANSITIONS: dict[RunState | None, frozenset[RunState]] = {
     None: frozenset({RunState.CREATED}),
     RunState.CREATED: frozenset(

@@ -65,6 +65,19 @@ def test_version_as_an_option(sematic_cli: Cli) -> None:
     assert sematic_cli("--version").stdout == f"sematic {__version__}\n"
 
 
+def test_the_package_can_be_called_where_the_command_is_not_on_the_path() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sematic", "shw"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: python -m sematic [OPTIONS] COMMAND")
+    assert "Did you mean 'show'?" in done.stderr
+
+
 def test_numbers_are_called_so(sematic_cli: Cli) -> None:
     assert "'-n' / '--limit': 'x' is no number.\n" in sematic_cli("runs", "-n", "x").stderr
     assert "'-n' / '--limit': 0 is less than 1.\n" in sematic_cli("runs", "-n", "0").stderr
