@@ -61,7 +61,6 @@ class PipelineRunStatus(str, Enum):
 TERMINAL_STATES = frozenset(
     {RunState.RESOLVED, RunState.FAILED, RunState.NESTED_FAILED, RunState.CANCELED}
 )
-FAILURE_STATES = frozenset({RunState.FAILED, RunState.NESTED_FAILED})
 TERMINAL_STATUSES = frozenset(
     {PipelineRunStatus.COMPLETE, PipelineRunStatus.FAILED, PipelineRunStatus.CANCELED}
 )

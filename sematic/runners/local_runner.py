@@ -167,7 +167,7 @@ class LocalRunner(Runner):
             with teed_streams(_path_of(logs, root.id)):
                 if resumption is not None:
                     _tell_of_changes(resumption, tell)
-                    value = self._go_on(engine, info, resumption)
+                    value = engine.resume(info, resumption, after_epoch=resumption.epoch)
                 else:
                     with _surroundings(tracker, info, tell):
                         value = engine.run(
@@ -180,9 +180,6 @@ class LocalRunner(Runner):
                         )
             progress.conclude(value)
             return value
-
-    def _go_on(self, engine: Engine, info: PipelineRunInfo, resumption: Resumption) -> Any:
-        return engine.resume(info, resumption, after_epoch=resumption.epoch)
 
     def _resumption(self, root: Future, url: str) -> Resumption | None:
         if self._resume is None:

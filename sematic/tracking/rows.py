@@ -100,10 +100,8 @@ class RowBuilder:
         self._sent_artifacts: set[str] = set()
         self._constants: set[str] = set()
         self._complete: set[str] = set()  # runs whose inputs were known when they were created
-        self._last = (
-            -1,
-            recorded_runs,
-        )  # first_seq of the last batch, and the ordinal it began with
+        # Of the last batch: its first_seq, and the ordinal that it began with.
+        self._last = (-1, recorded_runs)
 
     def build(self, batch: Batch) -> RowBatch:
         """The rows of a batch. The last one may be asked for again: it may not have been sent."""

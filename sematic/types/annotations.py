@@ -20,7 +20,7 @@ from sematic.types.forms import (
     unwrap,
 )
 from sematic.types.hashability import never_has_hash
-from sematic.types.hints import evaluate, function_scopes, member_types
+from sematic.types.hints import evaluate, function_scopes
 from sematic.types.refusals import is_of_files, suggest
 
 # These say nothing about what is in them unless they have parameters.
@@ -102,30 +102,6 @@ def validate_annotation(annotation: Any) -> None:
                 continue
             known_aliases.add(id(part))
         pending.extend(_checked_parts(part))
-
-
-def element_types(annotation: Any, length: int) -> tuple[Any, ...] | None:
-    """The types of the parts of a container, where its annotation tells them one by one.
-
-    Args:
-        annotation: what the container is annotated with.
-        length: how many elements it has.
-
-    Returns:
-        One type per element of a list, tuple or set: ``length`` of them, or as many as a tuple of
-        fixed length must have. For a dict the types of keys and values. ``None`` where the
-        annotation alone does not tell: unions, single values, ``object``.
-    """
-    form = form_of(annotation)
-    match form.kind:
-        case Kind.COLLECTION:
-            return form.args * length
-        case Kind.TUPLE | Kind.MAPPING:
-            return form.args
-        case Kind.NAMED_TUPLE:
-            return tuple(member_types(form).values())
-        case _:
-            return None
 
 
 def _checked_parts(annotation: Any) -> tuple[Any, ...]:

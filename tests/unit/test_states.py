@@ -6,7 +6,6 @@ import pytest
 
 from sematic.errors import IllegalStateTransitionError
 from sematic.states import (
-    FAILURE_STATES,
     STATUS_TRANSITIONS,
     TERMINAL_STATES,
     TERMINAL_STATUSES,
@@ -32,10 +31,6 @@ def test_nothing_follows_a_terminal_state_and_something_every_other() -> None:
 def test_is_terminal() -> None:
     assert {state for state in RunState if state.is_terminal} == TERMINAL_STATES
     assert {status for status in PipelineRunStatus if status.is_terminal} == TERMINAL_STATUSES
-
-
-def test_failures_are_terminal() -> None:
-    assert FAILURE_STATES < TERMINAL_STATES
 
 
 def test_a_state_is_its_name() -> None:

@@ -39,7 +39,7 @@ import numpy.typing
 import pytest
 
 from sematic.errors import InvalidFunctionError
-from sematic.types.annotations import element_types, resolve_annotations, validate_annotation
+from sematic.types.annotations import resolve_annotations, validate_annotation
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)
@@ -254,26 +254,6 @@ def test_a_name_that_is_not_there():
         "looked up (NameError: name 'Nowhere' is not defined). Define or import what it names "
         "before the function, and not only under `if TYPE_CHECKING:`."
     )
-
-
-@pytest.mark.parametrize(
-    ("annotation", "length", "types"),
-    [
-        (List[int], 3, (int, int, int)),
-        (Tuple[int, ...], 2, (int, int)),
-        (Tuple[int, str], 5, (int, str)),
-        (Set[int], 1, (int,)),
-        (Sequence[int], 1, (int,)),
-        (Dict[str, int], 2, (str, int)),
-        (Point, 2, (int, float)),
-        (Optional[List[int]], 2, None),
-        (int, 1, None),
-        (object, 1, None),
-    ],
-    ids=str,
-)
-def test_element_types(annotation, length, types):
-    assert element_types(annotation, length) == types
 
 
 @pytest.mark.parametrize(
