@@ -255,14 +255,15 @@ class Engine:
 
     def _carry_out(self, instructions: Sequence[Instruction]) -> list[Event]:
         answers: list[Event] = []
+        of_few = len(instructions) <= _FEW
         for instruction in instructions:
             try:
-                answers += self._carry_out_one(instruction)
+                answers += self._carry_out_one(instruction, of_few)
             except BaseException as error:  # noqa: BLE001 - ends the pipeline run
                 self._abort(error)
         return answers
 
-    def _carry_out_one(self, instruction: Instruction) -> list[Event]:
+    def _carry_out_one(self, instruction: Instruction, of_few: bool) -> list[Event]:
         match instruction:
             case RunCreated() | RunMoved() | PipelineMoved():
                 self._tell(instruction)
@@ -271,7 +272,7 @@ class Engine:
             case StopCall():
                 self._stop(instruction)
             case EvaluateInputs() | EvaluateOutput() | LookUpOutput():
-                return self._evaluator.answer(instruction)
+                return self._evaluator.answer(instruction, of_few=of_few)
             case EndPipeline():
                 self._end = instruction
         return []
@@ -394,3 +395,4 @@ class Engine:
 
 
 _CHANGES = (RunCreated, RunMoved, PipelineMoved)
+_FEW = 10  # instructions of one turn

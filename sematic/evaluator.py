@@ -66,9 +66,19 @@ class Evaluator:
         self._asking = False
         self._lock = threading.Lock()  # guards these two
 
-    def answer(self, instruction: EvaluateInputs | EvaluateOutput | LookUpOutput) -> list[Event]:
-        """Give the answer if that takes neither time nor user code; else begin to look for it."""
+    def answer(
+        self, instruction: EvaluateInputs | EvaluateOutput | LookUpOutput, *, of_few: bool = False
+    ) -> list[Event]:
+        """Give the answer if that takes neither time nor user code; else begin to look for it.
+
+        Args:
+            instruction: what is to be found out.
+            of_few: whether hardly anything else is asked for in this turn. Of many keys, looking
+                them up together takes less time.
+        """
         if isinstance(instruction, LookUpOutput):
+            if of_few and self._tracker.is_quick and not self._asking:
+                return self._look_up([instruction])
             self._want(instruction)
             return []
         if is_quick(instruction):
@@ -146,7 +156,8 @@ class Evaluator:
         """Look up what is wanted until nothing is; many at a time where there are."""
         while wanted := self._take_wanted():
             try:
-                self._look_up(wanted)
+                for answer in self._look_up(wanted):
+                    self._report(answer)
             except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
                 self._report(error)
 
@@ -157,20 +168,25 @@ class Evaluator:
             self._asking = bool(wanted)
             return wanted
 
-    def _look_up(self, wanted: list[LookUpOutput]) -> None:
-        """Whatever is wrong with the cache, the calls can still be executed."""
+    def _look_up(self, wanted: list[LookUpOutput]) -> list[Event]:
+        """The answers that take no time; for the others begin to look.
+
+        Whatever is wrong with the cache, the calls can still be executed.
+        """
         try:
             found = self._tracker.find_outputs([instruction.key for instruction in wanted])
         except SematicError as error:
             self._warn_unusable(error)
             found = {}
+        answers: list[Event] = []
         for instruction in wanted:
             known = found.get(instruction.key, [])
             if not any(output.payload is None or needs_code(output) for _, output in known):
-                self._report(self._choose(instruction, known))
+                answers.append(self._choose(instruction, known))
             else:  # that may take its time: the others do not wait for it
                 choose = partial(self._choose_beside, instruction, known)
                 self._threads.submit(choose, call=instruction.call)
+        return answers
 
     def _choose_beside(
         self,

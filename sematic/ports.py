@@ -119,7 +119,14 @@ class Batch:
 
 
 class Tracker(Protocol):
-    """Keeps the record."""
+    """Keeps the record.
+
+    Attributes:
+        is_quick: whether :meth:`find_outputs` takes no longer than to ask another thread for it.
+    """
+
+    @property
+    def is_quick(self) -> bool: ...
 
     def begin(self, info: PipelineRunInfo, *, after_epoch: int = 0) -> int:
         """Record a pipeline run, or take it over, and return the epoch to drive it with.
@@ -153,7 +160,7 @@ class Tracker(Protocol):
         Keys without any are left out. More than one where it was computed again because its
         artifact was missing.
 
-        Called from threads of its own, beside ``record``.
+        Called from several threads, beside ``record``.
         """
 
     def close(self) -> None:

@@ -26,6 +26,8 @@ class FakeClock:
 class MemoryTracker:
     """A Tracker in memory, as strict as the real ones."""
 
+    is_quick = True
+
     def __init__(self) -> None:
         self.infos: dict[str, PipelineRunInfo] = {}
         self.batches: list[Batch] = []

@@ -70,6 +70,11 @@ class SqlTracker:
         self._on_void = on_void
         self._mark: Mark | None = None
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether the record is a file of this machine."""
+        return is_sqlite(self._url)
+
     def build_writer(self) -> SqlWriter:
         """A writer of its own connection, for another thread or process."""
         return SqlWriter(self._url, _BUSY_SECONDS)

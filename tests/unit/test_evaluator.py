@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,12 @@ class Cache(MemoryTracker):
         return dict.fromkeys(cache_keys, self.outputs)
 
 
+@dataclass
+class Pair:
+    x: int
+    y: int
+
+
 class Asked:
     """An evaluator, what it answers and what it warns of."""
 
@@ -45,9 +51,10 @@ class Asked:
             store, tracker, clock=time.time, report=self.answers.put, warn=self.warnings.append
         )
 
-    def look_up(self) -> OutputLookedUp:
-        self.evaluator.answer(LookUpOutput(call("a"), "key"))
-        answer = self.answers.get(timeout=60)
+    def look_up(self, *, of_few: bool = False) -> OutputLookedUp:
+        answers = self.evaluator.answer(LookUpOutput(call("a"), "key"), of_few=of_few)
+        self.were_at_once = bool(answers)
+        answer = answers[0] if answers else self.answers.get(timeout=60)
         self.evaluator.close()
         assert isinstance(answer, OutputLookedUp)
         return answer
@@ -160,6 +167,43 @@ def test_a_record_that_does_not_answer_gives_no_output() -> None:
 
     asked = Asked(Broken(), MemoryStore())
     assert asked.look_up().output is None
+    assert asked.warnings == ["The cache could not be asked, so it is not used: no answer"]
+
+
+@pytest.mark.parametrize("of_few", [True, False])
+def test_where_few_are_asked_for_the_answer_is_there_at_once(of_few: bool, tmp_path: Path) -> None:
+    store = FileSystemStore(tmp_path.as_uri())
+    kept = store.put(1, int)
+    asked = Asked(Cache(("old", kept)), store)
+    answer = asked.look_up(of_few=of_few)
+    assert (answer.original_run_id, answer.output) == ("old", kept)
+    assert asked.were_at_once == of_few
+
+
+def test_nobody_waits_for_a_record_elsewhere() -> None:
+    class Elsewhere(Cache):
+        is_quick = False
+
+    asked = Asked(Elsewhere(), MemoryStore())
+    assert asked.look_up(of_few=True).output is None
+    assert not asked.were_at_once
+
+
+def test_nobody_waits_for_what_needs_code(tmp_path: Path) -> None:
+    store = FileSystemStore(tmp_path.as_uri())
+    kept = store.put(Pair(1, 2), Pair)
+    asked = Asked(Cache(("old", kept)), store)
+    assert asked.look_up(of_few=True).output == kept
+    assert not asked.were_at_once
+
+
+def test_a_record_that_few_ask_and_that_does_not_answer_gives_no_output() -> None:
+    class Broken(Cache):
+        def find_outputs(self, cache_keys: Collection[str]) -> Outputs:
+            raise RecordError("no answer")
+
+    asked = Asked(Broken(), MemoryStore())
+    assert asked.look_up(of_few=True).output is None
     assert asked.warnings == ["The cache could not be asked, so it is not used: no answer"]
 
 
