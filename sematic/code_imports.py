@@ -29,10 +29,32 @@ class PipelineNotStarted(BaseException):
 
 
 class _Import:
-    """A module, and what that imports, being imported for what is in it."""
+    """A module, and what that imports, being imported for what is in it.
 
-    def __init__(self) -> None:
-        self.has_ended_thread = False
+    Args:
+        name: of the module that is asked for.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.executing: list[str] = []
+        """The modules that execute now: the last one is imported by those before it."""
+        self._waiting: set[str] = set()
+        self._faults: list[Exception] = []
+
+    def end_thread(self) -> None:
+        """One of its threads has ended where it would have started a pipeline."""
+        self._waiting.update(self.executing)  # others begin later, and do not know of it
+
+    def lacks_thread(self, module: str, error: Exception) -> bool:
+        """Whether a module may have failed for want of what such a thread was to bring."""
+        if isinstance(error, ImportError) and error.name in self._waiting:
+            return module in self._waiting
+        is_fault = isinstance(error, ImportError) or any(error is fault for fault in self._faults)
+        if module in self._waiting and not is_fault:
+            return True
+        self._faults.append(error)  # nor have those that import it
+        return False
 
 
 _importing: ContextVar[_Import | None] = ContextVar("sematic_importing", default=None)
@@ -50,7 +72,7 @@ def import_code(name: str) -> ModuleType:
     if sys.meta_path[:1] != [_finder]:  # never taken out: others may be going through the list
         sys.meta_path.insert(0, _finder)
     _watch_threads()
-    token = _importing.set(_importing.get() or _Import())
+    token = _importing.set(_importing.get() or _Import(name))
     try:  # by importlib, whose lock lets other threads wait until the module is complete
         return importlib.import_module(name)
     finally:
@@ -101,8 +123,13 @@ def refuse_while_importing() -> None:
     Raises:
         PipelineNotStarted: a module is only being imported for what is in it.
     """
-    if _importing.get() is not None:
-        raise PipelineNotStarted
+    current = _importing.get()
+    if current is not None:
+        raise PipelineNotStarted(
+            f"No pipeline is started here: the module {current.name!r} was imported for the "
+            "functions in it, by this thread or by the one that started it. Write "
+            '`if __name__ == "__main__":` in front of what starts pipelines, and threads for them.'
+        )
 
 
 def why_incomplete(module: object) -> str | None:
@@ -161,15 +188,18 @@ class _Loader:
     def exec_module(self, module: ModuleType) -> None:
         """Execute a module up to where it would start a pipeline."""
         self._spec.loader = module.__loader__ = self._loader
+        current, name = _importing.get() or _Import(self._spec.name), self._spec.name
+        current.executing.append(name)
         try:
             self._loader.exec_module(module)
         except PipelineNotStarted as end:
             self._cut_off(module, end)
         except Exception as error:
-            current = _importing.get()
-            if current is None or not current.has_ended_thread:
+            if not current.lacks_thread(name, error):
                 raise
             self._cut_off(module, error)
+        finally:
+            current.executing.remove(name)
 
     def _cut_off(self, module: ModuleType, end: BaseException) -> None:
         _cut_off[module] = self._spec, _line_of(module, end.__traceback__)
@@ -202,7 +232,7 @@ def _run_thread(run: Callable[[], None], current: _Import) -> None:
     try:
         run()
     except PipelineNotStarted:
-        current.has_ended_thread = True
+        current.end_thread()
 
 
 def _line_of(module: ModuleType, traceback: TracebackType | None) -> int:

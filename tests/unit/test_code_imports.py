@@ -144,6 +144,62 @@ def test_a_module_that_fails_for_itself_is_an_error_though_it_starts_threads(pla
         import_code("broken_thread")
 
 
+IMPORTS_LATER = """
+import sematic, threading
+
+@sematic.func
+def f() -> int:
+    return 1
+
+ready, found = threading.Event(), {{}}
+
+def main():
+    found["value"] = sematic.SilentRunner().run(f())
+
+thread = threading.Thread(target=main)
+thread.start()
+thread.join()
+{then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "beside", "expected"),
+    [
+        ("import no_such_module", "", "no_such_module"),
+        ("import beside_two", "import no_such_module", "no_such_module"),
+        ("import beside_two", "1 / 0", "division by zero"),
+        ("import beside_two", "from sematic import nothing", "cannot import name 'nothing'"),
+    ],
+)
+def test_what_is_imported_after_the_end_of_a_thread_fails_for_itself(
+    place: Path, then: str, beside: str, expected: str
+) -> None:
+    (place / "imports_later.py").write_text(IMPORTS_LATER.format(then=then))
+    (place / "beside_two.py").write_text(beside)
+    with pytest.raises((ImportError, ZeroDivisionError, AttributeError), match=expected):
+        import_code("imports_later")
+
+
+def test_what_is_imported_after_the_end_of_a_thread_may_miss_what_that_was_to_bring(
+    place: Path,
+) -> None:
+    (place / "imports_later.py").write_text(IMPORTS_LATER.format(then="import beside_two"))
+    (place / "beside_two.py").write_text("from imports_later import brought")
+    assert import_code("imports_later").f.func() == 1
+    assert "beside_two" not in sys.modules
+
+
+def test_threads_that_a_module_starts_are_told_why_they_start_no_pipeline(place: Path) -> None:
+    text = "import threading\nfrom concurrent.futures import ThreadPoolExecutor as Pool\n"
+    text += "pool = Pool(1)\npool.submit(int).result()\n"
+    (place / "makes_pool.py").write_text(text)
+    pool = import_code("makes_pool").pool
+    with pytest.raises(BaseException, match="the module 'makes_pool' was imported for the func"):
+        pool.submit(refuse_while_importing).result(10)
+    pool.shutdown()
+
+
 # --- what is half-made stays so, and says so
 
 
