@@ -89,9 +89,9 @@ class LocalRay:
         return _shared.is_started and _shared.address is None
 
     def permit(self, root_id: str) -> Path | None:
-        """A file that workers need to execute calls; ``None`` in a Ray that is not our own.
+        """What lets workers execute calls; ``None`` in a Ray that is not our own.
 
-        It is for whoever asks to delete it in the end.
+        It is for whoever asks to keep it meanwhile, and to delete it in the end.
         """
         with _shared.lock:
             session = _shared.session

@@ -26,6 +26,7 @@ from sematic.ray_backend.losses import (
     means_death_of_ray,
 )
 from sematic.ray_backend.submission import Submission
+from sematic.ray_backend.taking_over import SECONDS_TO_KEEP, keep_permit, take_away
 from sematic.ray_backend.waking import wake
 from sematic.ray_backend.worker_log import recover_log, remove_spools
 from sematic.shipping import unpack_outcome
@@ -96,6 +97,7 @@ class RayExecutor:
         self._ray: Any = None
         self._submission: Submission | None = None
         self._permit: Path | None = None
+        self._keep_at = 0.0  # monotonic seconds
         self._oom_kills = 0
         # Whoever takes a task out of it reports how it ended.
         self._tasks: dict[Key, _Task] = {}
@@ -176,6 +178,7 @@ class RayExecutor:
                 command()
                 if self._stopped_at and time.monotonic() >= self._press_at:
                     self._press()  # however many commands there are
+                self._keep_permit()
             except Exception as error:  # noqa: BLE001 - the next command must still be heard
                 self._warn(f"Ray refused a request: {type(error).__name__}: {error}")
 
@@ -233,8 +236,16 @@ class RayExecutor:
         return Submission(ray, self._store, permit=self._permit, warn=self._warn)
 
     def _give_back_permit(self) -> None:
-        if self._permit is not None:
-            self._permit.unlink(missing_ok=True)
+        if self._permit is None:
+            return
+        if self._tasks:  # it was not waited for their end: what has not begun is not to
+            take_away(self._permit)
+        self._permit.unlink(missing_ok=True)
+
+    def _keep_permit(self) -> None:
+        if self._permit is not None and time.monotonic() >= self._keep_at:
+            self._keep_at = time.monotonic() + SECONDS_TO_KEEP
+            keep_permit(self._permit)
 
     def _is_lost(self) -> bool:
         """Whether Ray was up and is gone: it died, or code of the user's has shut it down."""

@@ -35,11 +35,17 @@ class SessionDirectory:
     def __init__(self, path: Path, lock: IO[bytes]) -> None:
         self.path = path
         self._lock = lock
+        # Systems that delete old files in directories like this one leave out those with a lock.
+        self._directory: int | None = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._directory, fcntl.LOCK_SH)
 
     def remove(self) -> None:
         """Delete it with all that is inside. Ray leaves its own where they are."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
+        if self._directory is not None:
+            os.close(self._directory)
+        self._directory = None
 
 
 def create_session_directory() -> SessionDirectory:

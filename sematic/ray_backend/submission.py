@@ -23,7 +23,7 @@ class Submission:
     Args:
         ray: the ``ray`` module, initialised.
         store: where inputs come from and outputs go.
-        permit: a file without which no worker begins a call; ``None`` for none.
+        permit: see :mod:`sematic.ray_backend.taking_over`; ``None`` for none.
         warn: told, once for a function, which of its requirements mean nothing or cannot be met
             here.
     """

@@ -19,10 +19,13 @@ from sematic.ray_backend.session_directory import (
 )
 
 _PERMITS = "permits"
+_TAKEN = ".taken"
+SECONDS_TO_KEEP = 3600.0
+"""How often a permit is shown to be in use: what nobody uses for days some systems delete."""
 
 
 def create_permit(session: Path, root_id: str) -> Path:
-    """Make the file without which no worker executes what a driver has submitted.
+    """Make the file that is taken away where nothing more of a driver is to be executed.
 
     Args:
         session: the directory of a Ray of our own, whose workers are all on this machine.
@@ -35,17 +38,35 @@ def create_permit(session: Path, root_id: str) -> Path:
     return path
 
 
+def keep_permit(path: Path) -> None:
+    """Let nobody take it for one that was forgotten; make it anew where that has happened."""
+    if not _mark_of(path).exists():
+        with suppress(OSError):  # the disk is full, or the directory gone with all of Ray's
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+
+
 def check_permit(path: str | None) -> None:
     """Go on only if the driver that has submitted a call has not lost its pipeline run.
 
     To be called when the output of the process is redirected: who takes the permit away looks for
-    that afterwards.
+    that afterwards. One that is not there at all was not taken away: somebody has tidied up.
 
     Raises:
         FencedError: somebody has taken it over.
     """
-    if path is not None and not os.path.exists(path):
+    if path is not None and _mark_of(Path(path)).exists():
         raise FencedError("Another driver has taken the pipeline run over.")
+
+
+def take_away(permit: Path) -> None:
+    """Let no worker begin a call any more. Needs no space on the disk."""
+    with suppress(FileNotFoundError):  # it was given back, or somebody else takes it too
+        permit.rename(_mark_of(permit))
+
+
+def _mark_of(permit: Path) -> Path:
+    return permit.with_name(permit.name + _TAKEN)
 
 
 def end_in_ray(root_id: str) -> None:
@@ -56,7 +77,8 @@ def end_in_ray(root_id: str) -> None:
     """
     for session in find_sessions():
         for permit in (session / _PERMITS).glob(f"{root_id}.*"):
-            permit.unlink(missing_ok=True)
+            if permit.suffix != _TAKEN:
+                take_away(permit)
     end_found(lambda: find_executing(root_id), grace=0.0)
     remove_abandoned_sessions()
 

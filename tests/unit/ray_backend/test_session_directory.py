@@ -1,5 +1,6 @@
 """The directory of a Ray of our own is removed, whoever is left to do it."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -48,6 +49,17 @@ def test_it_is_removed_by_who_made_it(base: Path) -> None:
     assert list(base.iterdir()) == [made.path]
     made.remove()
     assert list(base.iterdir()) == []
+
+
+def test_it_is_locked_against_who_deletes_old_files(base: Path) -> None:
+    """systemd-tmpfiles takes such a lock on each directory, and passes over what it cannot lock."""
+    made = create_session_directory()
+    directory = os.open(made.path, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    made.remove()
+    fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(directory)
 
 
 def test_that_of_a_killed_process_is_removed_at_once(base: Path) -> None:

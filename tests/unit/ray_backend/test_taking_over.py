@@ -16,6 +16,8 @@ from sematic.ray_backend.taking_over import (
     create_permit,
     end_in_ray,
     find_executing,
+    keep_permit,
+    take_away,
 )
 
 
@@ -38,6 +40,27 @@ def test_no_call_begins_after_its_permit_was_taken_away(session: SessionDirector
     check_permit(str(other))  # of a pipeline run that shares the Ray
     check_permit(str(create_permit(session.path, "root-a")))  # of who has taken it over
     check_permit(None)  # a Ray that is not our own
+
+
+def test_a_permit_that_was_tidied_away_means_nothing(session: SessionDirectory) -> None:
+    permit = create_permit(session.path, "root-a")
+    permit.unlink()
+    check_permit(str(permit))  # nobody has taken the pipeline run over
+    keep_permit(permit)
+    end_in_ray("root-a")
+    with pytest.raises(FencedError):
+        check_permit(str(permit))
+
+
+def test_a_permit_that_was_taken_away_does_not_come_back(session: SessionDirectory) -> None:
+    """Its driver keeps it until it hears of that."""
+    permit = create_permit(session.path, "root-a")
+    end_in_ray("root-a")
+    keep_permit(permit)
+    end_in_ray("root-a")  # somebody else takes the pipeline run over then
+    take_away(permit)
+    with pytest.raises(FencedError):
+        check_permit(str(permit))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
