@@ -142,7 +142,8 @@ def run_case(kind: Kind, seed: int, world: World) -> Outcome:
         cwd=ROOT,
         environment=environment,
         lease_seconds=kind.lease_seconds,
-        timeout_seconds=90,
+        timeout_seconds=300,
+        settle_seconds=30,
     )
     return report, find_problems(report, status=kind.status, size=_SIZES[kind.mode])
 

@@ -17,7 +17,7 @@ _CHOSEN = (
     ("driver-twice", 2),
     ("stopped", 3),
     ("locked-driver", 4),
-    ("full-disk", 5),
+    ("full-disk", 32),  # strikes early, so that it is not over before the disk is full
     ("postgres-away-driver", 6),
     ("worker", 7),
     ("actor", 8),
@@ -48,13 +48,13 @@ import sematic
 
 @sematic.func
 def load(path: str) -> list[int]:
-    time.sleep(0.2)
+    time.sleep(0.3)
     return [1, 2, 3]
 
 
 @sematic.func
 def train(data: list[int], rate: float) -> float:
-    time.sleep(0.2)
+    time.sleep(0.3)
     return sum(data) * rate
 
 
@@ -73,7 +73,7 @@ def test_a_script_of_ones_own(tmp_path: Path) -> None:
     script.write_text(textwrap.dedent(TRAINING))
     report = chaos.run(
         [str(script), "0.5"],
-        [chaos.KillDriver(), chaos.Strike(chaos.KillDriver(), calls=7, seconds=0.1)],
+        [chaos.KillDriver(), chaos.Strike(chaos.KillDriver(), calls=5, seconds=0.1)],
         directory=tmp_path / "experiment",
         seed=7,
         calls=4,
