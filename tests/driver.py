@@ -36,11 +36,20 @@ _PROGRAM = """
 """
 
 
-def run_until_killed(program: str) -> str:
-    """What a program prints, without spaces around it, which ends itself by SIGKILL."""
+def run_until_killed(program: str, config_directory: Path | None = None) -> str:
+    """What a program prints, without spaces around it, which ends itself by SIGKILL.
+
+    Args:
+        program: its text.
+        config_directory: other than that of the test.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    if config_directory is not None:
+        environment = {k: v for k, v in environment.items() if not k.startswith("SEMATIC_")}
+        environment["SEMATIC_CONFIG_DIR"] = str(config_directory)
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,9 @@
 """What tests of the command line share."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -60,9 +62,20 @@ def failed_id() -> str:
 
 
 @pytest.fixture
-def lost_id() -> str:
+def lost_id(config_directory: Path, lost_template: tuple[str, Path]) -> str:
     """The id of a pipeline run whose process was killed: die executes, after waits."""
-    return run_until_killed(_KILLED)
+    if config_directory.exists():
+        return run_until_killed(_KILLED, config_directory)
+    root_id, template = lost_template
+    shutil.copytree(template, config_directory, ignore=shutil.ignore_patterns("*.ballast"))
+    return root_id
+
+
+@pytest.fixture(scope="session")
+def lost_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The same, with a config directory that has nothing else in it: copying it takes less time."""
+    directory = tmp_path_factory.mktemp("lost") / ".sematic"
+    return run_until_killed(_KILLED, directory), directory
 
 
 def iter_ids(output: str) -> Iterator[str]:
