@@ -44,15 +44,19 @@ def running_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
     postgres_server.start()
 
 
-@pytest.mark.parametrize("seconds", [0, 8, pytest.param(45, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("seconds", "lease"), [(0, 30), (8, 30), (8, 3)])
 def test_a_pipeline_goes_on_after_a_restart(
     running_server: PostgresServer,
     postgres_url: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    *,
     seconds: float,
+    lease: float,
 ) -> None:
+    """Also when it was away for longer than the lease of the driver lasts."""
     monkeypatch.setenv("SEMATIC_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("SEMATIC_LEASE_SECONDS", str(lease))
     executions.clear()
 
     def restart() -> None:
