@@ -161,7 +161,7 @@ def describe_error(kind: str, message: str, room: int = 500) -> str:
 
 def one_line(text: str, room: int = 200) -> str:
     """The first line of a text, without control characters, cut after ``room`` characters."""
-    first = text.lstrip().split("\n", 1)[0]
+    first = text.lstrip().split("\n", 1)[0].rstrip()
     shown = clean(first[: room + 1]).rstrip()
-    cut = len(shown) > room or len(first) < len(text.strip())
-    return f"{shown[: room - 1]}…" if cut and len(shown) >= room else shown + ("…" if cut else "")
+    is_whole = len(shown) <= room and len(first) <= room and len(first) == len(text.strip())
+    return shown if is_whole else f"{shown[: room - 1].rstrip()}…"

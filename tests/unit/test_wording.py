@@ -101,6 +101,8 @@ def test_states() -> None:
         ("", ""),
         ("x\n" * 5, "x…"),
         ("x\n", "x"),
+        ("x" * 10 + " more", "x" * 9 + "…"),  # what is cut off begins with a space
+        ("x" * 8 + " more", "x" * 8 + "…"),
     ],
 )
 def test_one_line(text: str, line: str) -> None:
