@@ -209,8 +209,9 @@ class Future(AbstractFuture):
         """Change options of this one call and return the future.
 
         Args:
-            **options: ``name``, ``standalone``, ``cache``, ``tags``, ``retry``,
-                ``timeout_mins``, ``resource_requirements`` or ``base_image_tag``.
+            **options: fields of :class:`sematic.options.CallOptions`: ``name``, ``tags``,
+                ``standalone``, ``cache``, ``cache_version``, ``retry``, ``timeout_mins``,
+                ``timeout_seconds``, ``resource_requirements`` and ``base_image_tag``.
 
         Raises:
             InvalidOptionError: an option is unknown or its value is wrong; nothing is changed.

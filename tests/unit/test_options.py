@@ -2,8 +2,11 @@
 
 import json
 import math
+import re
 import sys
 import threading
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +148,14 @@ def test_the_decorator_has_no_other_options() -> None:
 
 
 # --- in set()
+
+
+def test_every_option_that_can_be_set_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "futures.md").read_text()
+    (sentence,) = [line for line in page.splitlines() if "can be set. A wrong one" in line]
+    names = {field.name for field in fields(CallOptions)}
+    assert set(re.findall("`(.*?)`", sentence)) == names
+    assert set(re.findall("``(.*?)``", Future.set.__doc__ or "")) == names
 
 
 def test_set_changes_one_call_and_returns_it(future: Future) -> None:
