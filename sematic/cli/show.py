@@ -256,7 +256,17 @@ def _origin(run: "RunRow") -> tuple[str, str | None]:
 
 def _options(run: "RunRow") -> str | None:
     shown = {k: v for k, v in run.options.items() if k not in ("name", "standalone")}
+    if "retry" in shown:
+        shown["retry"] = _as_written(shown["retry"])
     return ", ".join(f"{name}={value}" for name, value in shown.items()) or None
+
+
+def _as_written(retry: Mapping[str, Any]) -> str:
+    """Retry settings as they stand in a program."""
+    kinds = [path.removeprefix("builtins.") for path in retry["exceptions"]]
+    numbers = (f"{name}={value}" for name, value in retry.items() if name != "exceptions")
+    exceptions = f"({', '.join(kinds)}{',' * (len(kinds) == 1)})"
+    return f"RetrySettings({', '.join([exceptions, *numbers])})"
 
 
 def _values(

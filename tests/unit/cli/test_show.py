@@ -24,6 +24,12 @@ SHOWN = ("started_at", "ended_at", "canceled_at")
 PROGRAM = "from sematic.cli import main; main(prog_name='sematic')"
 
 
+@sematic.func
+def patient() -> int:
+    retry = sematic.RetrySettings((OSError, KeyError), retries=1, backoff_seconds=0.5)
+    return pipelines.add(1, 2).set(retry=retry, tags=["t"])
+
+
 def tree_lines(output: str) -> list[str]:
     """The lines of the tree without ids and times."""
     lines = [line for line in output.splitlines() if re.search("[0-9a-f]{32}  [A-Z]", line)]
@@ -126,6 +132,12 @@ class TestNestedRun:
         assert re.search(r"^  numbers  list\[int\]  [0-9a-f]{40}  \[1, 2\]$", output, re.M)
         assert output.rstrip().endswith("  3")
         assert "inputs" not in sematic_cli("show", run_id, "--no-inputs").stdout
+
+    def test_options_as_they_were_written(self, sematic_cli: Cli) -> None:
+        *_, run_id = iter_ids(sematic_cli("show", pipelines.run(patient())).stdout)
+        written = "retry=RetrySettings((OSError, KeyError), retries=1, backoff_seconds=0.5)"
+        output = sematic_cli("show", run_id).stdout
+        assert re.search(rf"^  options +tags=\['t'\], {re.escape(written)}$", output, re.M)
 
 
 class TestIds:
