@@ -78,7 +78,7 @@ class TestCancel:
         assert row.status is PipelineRunStatus.CANCELED
         assert row.reason is not None
         assert ", which drove it, is gone." in row.reason
-        assert sematic_cli("show", lost_id).stdout.startswith("– pipeline  CANCELED in ")
+        assert sematic_cli("show", lost_id).stdout.startswith("– pipeline  CANCELED\n")
 
     def test_one_that_has_ended(
         self, sematic_cli: Cli, complete_id: str, failed_id: str, lost_id: str
