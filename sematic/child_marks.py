@@ -64,6 +64,9 @@ def _posix_spawnp(path: Any, argv: Any, env: Any, /, **options: Any) -> Any:
     return _replacements.originals["posix_spawnp"](path, argv, _mark(env), **options)
 
 
+for _function in (_execve, _posix_spawn, _posix_spawnp):
+    _function.__module__ = "os"  # where pickle finds them while they are in place; not in posix
+
 _replacements = Replacements(
     (subprocess.Popen, "__init__", _init),
     (os, "execve", _execve),

@@ -146,6 +146,8 @@ def _catch_up_with(process: Any) -> None:
         output.catch_up()
 
 
+_system.__module__, _system.__qualname__ = "os", "system"  # where pickle is to look for it
+
 _waiting: tuple[Any, ...] = (_wait, _poll, _system)
 WAITING = frozenset(function.__code__ for function in _waiting)
 """The code in which user code waits for a child: as much its own as what it called."""

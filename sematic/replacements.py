@@ -23,7 +23,9 @@ class Replacements:
         self._patched: set[str] = set()
         self._users = 0
         self._lock = threading.Lock()
-        self.originals: dict[str, Any] = {}
+        self.originals: dict[str, Any] = {name: getattr(owner, name) for owner, name, _ in owners}
+        # What has been there without ours around it, or in it.
+        self._plain = {name: [original] for name, original in self.originals.items()}
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -50,9 +52,14 @@ class Replacements:
 
     def _patch(self) -> None:
         for owner, name, ours in self._ours:
-            if name not in self._patched:
+            found = getattr(owner, name)
+            # One of those that were there before: somebody has put it back in the place of ours.
+            is_plain = any(found is plain for plain in self._plain[name])
+            if name not in self._patched or is_plain:
                 self._patched.add(name)
-                self.originals[name] = getattr(owner, name)
+                self.originals[name] = found
+                if not is_plain:
+                    self._plain[name].append(found)
                 setattr(owner, name, ours)
 
     def _unpatch(self) -> None:

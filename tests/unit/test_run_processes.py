@@ -239,6 +239,16 @@ def test_a_nested_pipeline_is_ended_and_its_own_processes_are_its_own(started) -
     assert inner.poll() is None
 
 
+def test_what_is_started_with_empty_ids_stays(started) -> None:
+    with marked_children(), executing(MINE):
+        mine = subprocess.Popen(SLEEP)
+        server = subprocess.Popen(SLEEP, env={**os.environ, RUN_ID: "", ROOT_ID: ""})
+    started += [mine.pid, server.pid]
+    end_processes(root_id="root-a")
+    assert mine.wait(WAIT) in (-15, -9)
+    assert server.poll() is None
+
+
 def test_who_does_not_listen_is_killed(tmp_path, started) -> None:
     with executing(MINE):
         deaf = subprocess.Popen([*DEAF, str(tmp_path / "ready")])
