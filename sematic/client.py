@@ -24,7 +24,7 @@ from sematic.errors import (
     SematicError,
 )
 from sematic.ids import check_id
-from sematic.run_context import context
+from sematic.run_context import context, executes_here, executing_call
 from sematic.settings import load_settings, read_setting
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.queries import Queries, open_queries
@@ -35,6 +35,8 @@ from sematic.wording import describe_error
 __all__ = ["block_on_run", "cancel_run", "get_artifact_value", "get_run_output"]
 
 _SECONDS_BETWEEN_LOOKS = 0.2
+# A function that is to end may be waiting for the thread that waits for the end.
+_SECONDS_FOR_FUNCTIONS = 5.0
 
 
 def block_on_run(
@@ -88,7 +90,8 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
         run_id: any run of the pipeline run.
         reason: why, a sentence that people are shown; by default it names the user.
         wait: whether to return only when the pipeline run has ended. A function of the pipeline run
-            itself does not wait for that: it is to end before.
+            itself does not wait for that: it is to end before. Nor does a thread that may be one of
+            its function's for longer than five seconds while that executes.
 
     Returns:
         The status of the pipeline run then: without ``wait`` it may still be RUNNING. One that
@@ -107,9 +110,12 @@ def cancel_run(run_id: str, *, reason: str | None = None, wait: bool = False) ->
         raise InvalidOptionError(f"reason must be a sentence, a string. Got: {short_repr(reason)}")
     root_id = _find_root_id(run_id)
     url, why = load_settings().database_url, reason or _default_reason()
+    began = time.monotonic()
     while True:
         status = cancel_pipeline_run(url, root_id, reason=why, end_in_ray=end_in_ray).status
-        if status.is_terminal or not wait or _executes_here(root_id):
+        if status.is_terminal or not wait or _is_part_of(root_id):
+            return status
+        if executes_here(root_id) and time.monotonic() > began + _SECONDS_FOR_FUNCTIONS:
             return status
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
@@ -186,10 +192,13 @@ def _find_root_id(run_id: str) -> str:
         raise
 
 
-def _executes_here(root_id: str) -> bool:
-    """Whether the caller is a function of a pipeline run, or was started by one."""
-    try:
-        return context().root_id == root_id
+def _is_part_of(root_id: str) -> bool:
+    """Whether the caller is a function of a pipeline run, or a process that was started by one."""
+    call = executing_call()
+    if call is not None:
+        return call.context.root_id == root_id
+    try:  # of a thread it is not known: the function may wait for it, or know nothing of it
+        return not executes_here(root_id) and context().root_id == root_id
     except NotInSematicFuncError:
         return False
 

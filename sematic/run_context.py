@@ -116,6 +116,11 @@ def likely_call() -> ExecutingCall | None:
     return only[0] if len(only) == 1 else None
 
 
+def executes_here(root_id: str) -> bool:
+    """Whether a function of a pipeline run executes in this process, in whatever thread."""
+    return any(call.context.root_id == root_id for call in _executing[:])
+
+
 def note_created(future: Future) -> None:
     """Remember which call made ``future``, or which ones may have made it."""
     call = _current.get()

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,11 @@ def run(future: sematic.Future) -> str:
     with suppress(sematic.PipelineRunError):
         sematic.LocalRunner(progress="off").run(future)
     return future.id
+
+
+def run_to_cancel(future: sematic.Future) -> None:
+    with pytest.raises(sematic.CancellationError):
+        run(future)
 
 
 def open_record(directory: Path) -> Queries:
@@ -231,6 +238,53 @@ class TestCancelRun:
         row = open_record(config_directory).pipeline_run(driver.run_id)
         assert row.reason is not None
         assert row.reason.startswith("Canceled by ")
+
+    def test_a_thread_that_a_function_waits_for_does_not_wait_for_its_end(self) -> None:
+        """In another thread than the main one nothing interrupts a function that waits for one."""
+        others_end, found = threading.Event(), list[str]()
+
+        @sematic.func
+        def cancels_itself() -> int:
+            while not found:  # by then it is one of two functions that execute
+                time.sleep(0.01)
+            waits = partial(cancel_run, sematic.context().root_id, wait=True)
+            thread = threading.Thread(target=waits)
+            thread.start()
+            thread.join()
+            time.sleep(60)
+            return 1
+
+        @sematic.func
+        def executes_beside() -> int:
+            found.append(sematic.context().run_id)
+            others_end.wait(60)
+            return 1
+
+        beside = threading.Thread(target=run, args=[executes_beside()])
+        canceled = threading.Thread(target=run_to_cancel, args=[cancels_itself()])
+        canceled.start()
+        beside.start()
+        canceled.join(30)
+        ended = not canceled.is_alive()
+        others_end.set()
+        beside.join(30)
+        assert ended
+
+    def test_a_thread_that_runs_nothing_waits_for_the_end(self) -> None:
+        found: list[str] = []
+
+        @sematic.func
+        def sleeps() -> int:
+            found.append(sematic.context().root_id)
+            while True:
+                time.sleep(0.01)
+
+        thread = threading.Thread(target=run_to_cancel, args=[sleeps()])
+        thread.start()
+        while not found:
+            time.sleep(0.01)
+        assert cancel_run(found[0], wait=True) is PipelineRunStatus.CANCELED
+        thread.join(10)
 
     def test_it_need_not_wait(self, driver: Driver, config_directory: Path) -> None:
         assert cancel_run(driver.run_id, reason="No need.") is PipelineRunStatus.RUNNING
