@@ -210,6 +210,7 @@ class Engine:
             if not self._leftovers.here_only:
                 self._end_from_outside(error)
         finally:
+            self._leftovers.end_spared()
             self._close()
 
     def _take_next(self) -> bool:

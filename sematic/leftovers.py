@@ -32,6 +32,7 @@ class Leftovers:
         self._root_id = root_id
         self._report = report
         self._stopped: set[tuple[str, int]] = set()
+        self._spared: set[str] = set()
         self._waiting: list[CallEnded | CallLost] = []
         self._lock = threading.Lock()
 
@@ -57,6 +58,12 @@ class Leftovers:
         """End whatever the pipeline run has started. Takes seconds where SIGTERM does not help."""
         self._end(root_id=self._root_id)
 
+    def end_spared(self) -> None:
+        """End what was left while it was not certain whose it was: once nothing more executes."""
+        spared, self._spared = self._spared, set()
+        if spared and not self.here_only:
+            self._end(run_ids=spared)
+
     def is_expected(self, event: CallEnded | CallLost) -> bool:
         """Whether an event is the end of an attempt that was going to be stopped."""
         return (event.run_id, event.attempt) in self._stopped
@@ -78,12 +85,13 @@ class Leftovers:
             return events
 
     def _end(self, *, run_ids: Collection[str] = (), root_id: str | None = None) -> None:
-        end_or_warn(
-            run_ids=run_ids,
-            root_id=root_id,
-            here_only=lambda: self.here_only or not self.is_ours(),
-            warn=self._warn,
-        )
+        def is_here_only() -> bool:
+            if self.here_only or self.is_ours():
+                return self.here_only
+            self._spared.update(run_ids, () if root_id is None else (root_id,))
+            return True
+
+        end_or_warn(run_ids=run_ids, root_id=root_id, here_only=is_here_only, warn=self._warn)
 
 
 def end_or_warn(

@@ -14,6 +14,7 @@ import pytest
 from sematic.client import open_record
 from sematic.states import PipelineRunStatus, RunState
 from sematic.tracking.ballast import Ballast
+from sematic.tracking.processes import start_time
 from sematic.tracking.views import PipelineRunRow
 from tests.acceptance.programs import ROOT, run_python, run_sematic
 from tests.disks import SmallDisk
@@ -36,6 +37,16 @@ def count(name: str) -> None:
 def record_much(i: int) -> str:
     count("record_much")
     return f"{i:02000}"
+
+
+@sematic.func
+def leave_daemon() -> int:
+    import subprocess
+    command = "setsid sleep 300 > /dev/null 2>&1 & echo $! > daemon"
+    subprocess.run(["sh", "-c", command], check=True)
+    count("leave_daemon")
+    time.sleep(60)
+    return 1
 
 
 @sematic.func
@@ -303,6 +314,29 @@ def test_a_record_that_is_locked_when_it_begins(home: Path, config_directory: Pa
         other.execute("ROLLBACK")
         out, rest = running.communicate(timeout=180)
     assert (running.returncode, out) == (0, "2\n"), told + rest
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_daemons_end_though_the_record_does_not_tell_whose_they_are(
+    home: Path, config_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locked for so long that another driver may have taken over; in the end none has."""
+    monkeypatch.setenv("SEMATIC_LEASE_SECONDS", "2")
+    running = start(home, "leave_daemon()")
+    wait_until_executed(home, 1)
+    daemon = int((home / "daemon").read_text())
+    time.sleep(0.5)  # the call is recorded
+    record = config_directory / "sematic.db"
+    with closing(sqlite3.connect(record, isolation_level=None, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(2.5)
+        running.send_signal(signal.SIGINT)
+        time.sleep(5)
+        other.execute("ROLLBACK")
+    _, told = running.communicate(timeout=60)
+    assert "Canceled by SIGINT" in told
+    assert only_pipeline_run().status is PipelineRunStatus.CANCELED
+    assert start_time(daemon) is None
 
 
 # --- what cannot be written

@@ -44,3 +44,25 @@ def test_before_each_look_it_is_asked_whose_processes_they_are(monkeypatch) -> N
     assert not asked[0]()
     ours[0] = False
     assert asked[0]()
+
+
+def test_what_was_spared_for_want_of_certainty_is_ended_later(monkeypatch) -> None:
+    """The record could not be asked; daemons that nobody else has started would stay for ever."""
+    ended: list[tuple[set[str], bool]] = []
+
+    def end(*, run_ids: set[str], root_id: str | None, here_only: Callable[[], bool], **_) -> list:
+        ended.append(({*run_ids, *([root_id] if root_id else [])}, here_only()))
+        return []
+
+    monkeypatch.setattr("sematic.leftovers.end_processes", end)
+    leftovers, ours = Leftovers("root", pytest.fail, warn=pytest.fail), [False]
+    leftovers.is_ours = lambda: ours[0]
+    leftovers.end_all()
+    assert ended.pop() == ({"root"}, True)
+    ours[0] = True
+    leftovers.end_spared()
+    assert ended.pop() == ({"root"}, False)
+    leftovers.end_all()
+    ended.clear()
+    leftovers.end_spared()  # nothing was
+    assert ended == []
