@@ -116,9 +116,9 @@ def likely_call() -> ExecutingCall | None:
     return only[0] if len(only) == 1 else None
 
 
-def executes_here(root_id: str) -> bool:
-    """Whether a function of a pipeline run executes in this process, in whatever thread."""
-    return any(call.context.root_id == root_id for call in _executing[:])
+def executes_here(root_id: str | None = None) -> bool:
+    """Whether a function of a pipeline run, or of any, executes in this process; in any thread."""
+    return any(root_id in (None, call.context.root_id) for call in _executing[:])
 
 
 def note_created(future: Future) -> None:

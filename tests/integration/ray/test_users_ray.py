@@ -17,19 +17,21 @@ pytestmark = pytest.mark.ray
 _PROGRAM = """
 import sys, time
 from pathlib import Path
-import ray
 import sematic
 
-@ray.remote(num_cpus=0)
 def for_ever(started: str) -> None:
     Path(started).touch()
     time.sleep(600)
 
+if sys.argv[2] == "in ray.get":
+    import ray
+
 @sematic.func
 def inline(started: str) -> int:
+    import ray
     ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=1,
              logging_level="ERROR", _node_ip_address="127.0.0.1")
-    task = for_ever.remote(started)
+    task = ray.remote(num_cpus=0)(for_ever).remote(started)
     if sys.argv[2] == "in ray.get":
         ray.get(task)
     time.sleep(600)
@@ -39,15 +41,25 @@ if __name__ == "__main__":
     try:
         sematic.LocalRunner(progress="off").run(inline(sys.argv[1]))
     except sematic.CancellationError as error:
-        print(error, ray.is_initialized(), flush=True)
+        print(error, sys.modules["ray"].is_initialized(), flush=True)
 """
 
 
-@pytest.mark.parametrize("where", ["in ray.get", "asleep"])
+@pytest.mark.parametrize(
+    ("where", "how"),
+    [
+        ("in ray.get", signal.SIGINT),
+        ("in ray.get", signal.SIGTERM),
+        ("asleep", signal.SIGTERM),
+    ],
+)
 def test_it_ends_with_the_function_and_not_before_the_process_knows(
-    tmp_path: Path, where: str
+    tmp_path: Path, where: str, how: signal.Signals
 ) -> None:
-    """Ray ends a process a minute after it has lost Ray's own; its ray.get() hears only Ctrl-C."""
+    """Ray ends a process a minute after it has lost Ray's own; its ray.get() hears only Ctrl-C.
+
+    And ray.init() takes SIGTERM.
+    """
     (tmp_path / "program.py").write_text(_PROGRAM)
     started = tmp_path / "started"
     program = subprocess.Popen(
@@ -62,7 +74,7 @@ def test_it_ends_with_the_function_and_not_before_the_process_knows(
         assert program.poll() is None
         time.sleep(0.05)
     left = [child.pid for child in children_of(program.pid)]
-    program.send_signal(signal.SIGINT)
+    program.send_signal(how)
     output, _ = program.communicate(timeout=30)
-    assert output == "Canceled by SIGINT. False\n"
+    assert output == f"Canceled by {how.name}. False\n"
     wait_until_gone(left, 20)
