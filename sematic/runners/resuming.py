@@ -21,7 +21,7 @@ from sematic.runners.telling import build_teller
 from sematic.settings import config_directory
 from sematic.shipping import locate_function
 from sematic.states import RunState
-from sematic.tracking.abandoned import end_abandoned
+from sematic.tracking.abandoned import end_abandoned, is_driven_in
 from sematic.tracking.environment import original_command
 from sematic.tracking.history import read_history, read_recorded_functions
 from sematic.tracking.liveness import sign_to_compare
@@ -61,6 +61,7 @@ class Resumption:
         end_abandoned(
             self.root_id,
             self.driver,
+            is_ours=lambda: is_driven_in(self.url, self.root_id, epoch=self.epoch + 1),
             end_in_ray=end_in_ray,
             warn=build_teller(),
         )

@@ -13,7 +13,7 @@ from sematic.errors import FencedError, RecordFullError
 from sematic.events import Event
 from sematic.ports import Batch, PipelineRunInfo
 from sematic.settlement import Settlement, cancel_lost, fail_broken, fail_lost
-from sematic.tracking.abandoned import end_abandoned
+from sematic.tracking.abandoned import end_abandoned, is_driven_in
 from sematic.tracking.history import read_events, read_recorded_functions
 from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.patience import Patience
@@ -67,8 +67,8 @@ def cancel_pipeline_run(
                     root_id, history, reason=reason, lost_because=lost_because, at=at
                 ),
                 heartbeat_at=sign_to_compare(row.driver, row.heartbeat_at),
-                prepare=lambda: end_abandoned(
-                    root_id, row.driver, end_in_ray=end_in_ray, warn=warn
+                prepare=lambda is_ours: end_abandoned(
+                    root_id, row.driver, is_ours=is_ours, end_in_ray=end_in_ray, warn=warn
                 ),
             )
         except FencedError:  # somebody drives it after all: if it is to go on, they are told
@@ -107,8 +107,8 @@ def settle_lost(
             row,
             lambda history, at: fail_lost(row.root_id, history, lost_because=lost_because, at=at),
             heartbeat_at=sign_to_compare(row.driver, row.heartbeat_at),
-            prepare=lambda: end_abandoned(
-                row.root_id, row.driver, end_in_ray=end_in_ray, warn=warn
+            prepare=lambda is_ours: end_abandoned(
+                row.root_id, row.driver, is_ours=is_ours, end_in_ray=end_in_ray, warn=warn
             ),
         )
     return open_queries(url).pipeline_run(row.root_id)
@@ -152,12 +152,13 @@ def _settle(
     decide: Callable[[list[Event], float], Settlement],
     *,
     heartbeat_at: float | None = None,
-    prepare: Callable[[], None] = lambda: None,
+    prepare: Callable[[Callable[[], bool]], None] = lambda is_ours: None,
     patience: Patience | None = None,
 ) -> None:
     """Take a pipeline run over, so that nobody adds to its record, and record its end.
 
-    ``prepare`` is called in between: what is to be over before anybody is told of the end.
+    ``prepare`` is called in between: what is to be over before anybody is told of the end. It is
+    given what tells whether nobody has taken it over from here since.
     """
     root_id = row.root_id
     with closing(SqlTracker(url, patience=patience, heartbeat_at=heartbeat_at)) as tracker:
@@ -167,7 +168,7 @@ def _settle(
             if open_queries(url).pipeline_run(root_id).status.is_terminal:
                 return  # all is said
             raise
-        prepare()
+        prepare(lambda: is_driven_in(url, root_id, epoch=epoch))
         if open_queries(url).pipeline_run(root_id).status.is_terminal:
             return  # its driver came to its end meanwhile
         function_of = read_recorded_functions(url, root_id)
