@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii as _quote
-from typing import Any
+from typing import Any, TypeAlias
 
 from sematic.calls import (
     ArtifactRef,
@@ -41,6 +41,9 @@ from sematic.options import differing_options, options_to_json
 SCHEMA = 1
 """Version of this format; part of every pipeline run's first event."""
 
+_Kind: TypeAlias = tuple[int, int, str | None, str | None]
+"""Which calls have all but their ids and inputs in common: function, options, type and parent."""
+
 # Nothing in an event contains itself: to look for that takes a fifth of the time.
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -50,6 +53,8 @@ def event_to_json(event: Event) -> str:
     # Nearly all are of these two kinds, and to build a dict for the encoder takes longer.
     if type(event) is CallEnded and type(event.outcome) is Succeeded:
         return _succeeded(event, event.outcome)
+    if type(event) is CallEnded and type(event.outcome) is Expanded:  # of many calls
+        return _expanded(event, event.outcome)
     if type(event) is OutputLookedUp:
         return _looked_up(event)
     return _encode(_EVENTS[type(event)](event))
@@ -117,10 +122,32 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case Succeeded(output):
             return {"output": output.id}
-        case Expanded(calls, value):
-            return {"calls": [_call(call) for call in calls], "output_of": _input(value)}
+        case Expanded(_, value):
+            return {"output_of": _input(value)}
         case Failed(error):
             return {"error": error_to_json(error)}
+
+
+def _expanded(event: CallEnded, outcome: Expanded) -> str:
+    """Put together from texts: what many calls have in common is encoded once."""
+    known: dict[_Kind, str] = {}
+    calls = ",".join([_call_text(call, known) for call in outcome.calls])
+    return f'{_encode(_ended(event))[:-1]},"calls":[{calls}]}}'
+
+
+def _call_text(call: Call, known: dict[_Kind, str]) -> str:
+    kind = (id(call.function), id(call.options), call.recorded_type, call.parent_id)
+    common = known.get(kind)
+    if common is None:
+        common = known[kind] = _encode(_common(call))[:-1]
+    inputs = ",".join([f"{_quote(name)}:{_input_text(v)}" for name, v in call.inputs.items()])
+    return f'{common},"run_id":{_quote(call.run_id)},"inputs":{{{inputs}}}}}'
+
+
+def _input_text(value: Input) -> str:
+    if type(value) is ArtifactRef:
+        return f'{{"artifact":{_quote(value.id)}}}'
+    return _encode(_input(value))
 
 
 def _succeeded(event: CallEnded, outcome: Succeeded) -> str:
@@ -141,16 +168,23 @@ def _looked_up(event: OutputLookedUp) -> str:
 
 
 def _call(call: Call) -> dict[str, Any]:
+    return {
+        **_common(call),
+        "run_id": call.run_id,
+        "inputs": {name: _input(value) for name, value in call.inputs.items()},
+    }
+
+
+def _common(call: Call) -> dict[str, Any]:
+    """What is the same for all calls that one call makes of a function with the same options."""
     changed = differing_options(call.options, call.function.options)
     return {
         **({"set": changed} if changed else {}),
-        "run_id": call.run_id,
         "parent_id": call.parent_id,
         "function": call.function.path,
         "source_hash": call.function.source_hash,
         **({"place": call.function.place or ""} if call.options.cache else {}),
         "output_type": call.output_descriptor,
-        "inputs": {name: _input(value) for name, value in call.inputs.items()},
         "options": options_to_json(call.options),
     }
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from json.encoder import encode_basestring_ascii as _quote
 from operator import itemgetter
 from typing import Any, overload
@@ -17,19 +18,22 @@ from sematic.calls import (
     Expression,
     Input,
     OutputOf,
+    Succeeded,
     dependencies,
 )
 from sematic.events import (
     CallEnded,
     Event,
     InputsEvaluated,
+    OutputEvaluated,
+    OutputLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
     RunMoved,
 )
 from sematic.function import Function
-from sematic.options import CallOptions, options_to_json
+from sematic.options import options_to_json
 from sematic.ports import Batch
 from sematic.states import RunState
 from sematic.tracking.event_json import error_to_json, event_to_json
@@ -37,15 +41,28 @@ from sematic.tracking.statements import CACHE_KEY_LENGTH, RUN_DETAILS
 
 Row = tuple[Any, ...]
 
+_NO_INPUTS: Mapping[str, str] = {}
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
-_CREATED = RunState.CREATED.value
+_PLACES = {name: place for place, name in enumerate(RUN_DETAILS)}
+_STATE, _ATTEMPT, _ERROR, _REASON = map(
+    _PLACES.__getitem__, ("state", "attempt", "error", "reason")
+)
+_STARTED, _ENDED, _OUTPUT = map(_PLACES.__getitem__, ("started_at", "ended_at", "output_id"))
+_NESTED, _ORIGINAL = _PLACES["nested_run_id"], _PLACES["original_run_id"]
+_KEY = _PLACES["cache_key"]
+_NOTHING: list[Any] = [None] * len(RUN_DETAILS)
 _TIMES = {
     RunState.SCHEDULED: "scheduled_at",
     RunState.RESOLVED: "resolved_at",
     RunState.FAILED: "failed_at",
     RunState.NESTED_FAILED: "failed_at",
     RunState.CANCELED: "canceled_at",
+}
+# The text of each state, and where the time goes at which a run came to be in it.
+_STATES = {
+    state: (state.value, _PLACES[_TIMES[state]] if state in _TIMES else None) for state in RunState
 }
 
 
@@ -96,7 +113,7 @@ class RowBuilder:
     def __init__(self, recorded_runs: int = 0) -> None:
         self._ordinal = recorded_runs
         self._function_ids: dict[int, tuple[Function[..., Any], str]] = {}
-        self._options: dict[int, tuple[CallOptions, str]] = {}
+        self._kinds: dict[tuple[int, int], tuple[Call, Row]] = {}
         self._sent_artifacts: set[str] = set()
         self._constants: set[str] = set()
         self._complete: set[str] = set()  # runs whose inputs were known when they were created
@@ -109,6 +126,7 @@ class RowBuilder:
         if batch.first_seq == first_seq:
             self._ordinal = ordinal
             self._function_ids.clear()
+            self._kinds.clear()
             for sent in (self._sent_artifacts, self._constants, self._complete):
                 sent.clear()
         self._last = (batch.first_seq, self._ordinal)
@@ -116,8 +134,10 @@ class RowBuilder:
         for seq, event in enumerate(batch.events, batch.first_seq):
             rows.events.append(_event_row(batch, seq, event))
             rows.at = event.at
-            self._add_artifacts(rows, _event_artifacts(event), event.at)
-            self._add_constants(rows, _output_constants(event))
+            for ref in _event_artifacts(event):
+                self._add_artifact(rows, ref, event.at)
+            if isinstance(event, CallEnded | PipelineStarted):
+                self._add_constants(rows, _output_constants(event))
         self._add_runs(rows, batch)
         # Two drivers that insert the same rows in different orders would wait for each other.
         rows.artifacts.sort(key=itemgetter(0))
@@ -126,27 +146,31 @@ class RowBuilder:
 
     def _add_runs(self, rows: RowBatch, batch: Batch) -> None:
         created: dict[str, RunCreated] = {}
-        details: dict[str, dict[str, Any]] = {}
+        details: dict[str, list[Any]] = {}
         inputs: dict[str, dict[str, str]] = {}
         for change in batch.changes:
             if isinstance(change, RunMoved):
                 run_id = change.run_id
-                details.setdefault(run_id, {}).update(_moved(change))
+                row = details.get(run_id)
+                if row is None:
+                    row = details[run_id] = _NOTHING[:]
+                _move(row, change)
                 if change.state is RunState.RETRYING:
                     rows.attempts.append(_attempt(change))
                 if change.inputs and run_id not in self._complete:
                     inputs[run_id] = {n: ref.id for n, ref in change.inputs.items()}
-                    self._add_artifacts(rows, change.inputs.values(), change.at)
+                    for ref in change.inputs.values():
+                        self._add_artifact(rows, ref, change.at)
             elif isinstance(change, RunCreated):
                 run_id = change.call.run_id
                 created[run_id] = change
-                details[run_id] = {"state": _CREATED, "attempt": 0}
+                row = details[run_id] = _NOTHING[:]
+                row[_STATE], row[_ATTEMPT] = RunState.CREATED.value, 0
             elif isinstance(change, PipelineMoved):
                 reason = storable_text(change.reason)
                 rows.status = (change.status.value, reason, change.at)
-        for run_id, values in details.items():
-            row = tuple(map(values.get, RUN_DETAILS))
-            known = inputs.get(run_id, {})
+        for run_id, row in details.items():
+            known: Mapping[str, str] = inputs.get(run_id, _NO_INPUTS)
             if run_id in created:
                 self._add_run(rows, created[run_id], row, known)
             else:
@@ -156,50 +180,51 @@ class RowBuilder:
                 )
 
     def _add_run(
-        self, rows: RowBatch, change: RunCreated, details: Row, known: dict[str, str]
+        self, rows: RowBatch, change: RunCreated, details: list[Any], known: Mapping[str, str]
     ) -> None:
-        call = change.call
-        self._add_artifacts(rows, _call_artifacts(call), change.at)
+        call, at = change.call, change.at
         complete = True
         for position, (name, value) in enumerate(call.inputs.items()):
-            artifact_id = value.id if isinstance(value, ArtifactRef) else known.get(name)
-            row = (call.run_id, storable_text(name), position, _sources(value), artifact_id)
+            if isinstance(value, ArtifactRef):
+                artifact_id: str | None = value.id
+                sources = None
+                self._add_artifact(rows, value, at)
+            else:
+                artifact_id = known.get(name)
+                sources = _sources(value)
+                complete = complete and artifact_id is not None
+            row = (call.run_id, storable_text(name), position, sources, artifact_id)
             rows.inputs.append(row)
-            complete = complete and artifact_id is not None
             if isinstance(value, Expression):
-                constants = (ref.id for ref in _input_artifacts(value))
-                self._add_constants(rows, constants)
+                for ref in _input_artifacts(value):
+                    self._add_artifact(rows, ref, at)
+                    self._add_constants(rows, (ref.id,))
         if complete:
             self._complete.add(call.run_id)
-        rows.new_runs.append(
-            (
-                call.run_id,
-                call.root_id,
-                call.parent_id,
-                self._ordinal,
+        ids = (call.run_id, call.root_id, call.parent_id, self._ordinal)
+        rows.new_runs.append((*ids, *self._kind_of(rows, call), at, *details))
+        self._ordinal += 1
+
+    def _kind_of(self, rows: RowBatch, call: Call) -> Row:
+        """The columns that nearly all calls of a function have in common."""
+        kind = (id(call.function), id(call.options))
+        known = self._kinds.get(kind)
+        if known is None:
+            row = (
                 storable_text(call.options.name),
                 storable_text(call.function.path),
                 self._function_id(rows, call.function),
                 call.options.standalone,
-                self._options_text(call.options),
-                change.at,
-                *details,
+                _encode(options_to_json(call.options)),
             )
-        )
-        self._ordinal += 1
+            known = self._kinds[kind] = call, row  # what has these ids lives as long as they count
+        return known[1]
 
     def _add_constants(self, rows: RowBatch, artifact_ids: Iterable[str]) -> None:
         for artifact_id in artifact_ids:
             if artifact_id not in self._constants:
                 self._constants.add(artifact_id)
                 rows.constants.append((rows.root_id, artifact_id))
-
-    def _options_text(self, options: CallOptions) -> str:
-        """Nearly all calls of a function share its options."""
-        known = self._options.get(id(options))
-        if known is None:
-            known = self._options[id(options)] = options, _encode(options_to_json(options))
-        return known[1]
 
     def _function_id(self, rows: RowBatch, function: Function[..., Any]) -> str:
         known = self._function_ids.get(id(function))
@@ -211,14 +236,13 @@ class RowBuilder:
         rows.functions.append((named, *map(storable_text, texts)))
         return named
 
-    def _add_artifacts(self, rows: RowBatch, refs: Iterable[ArtifactRef], at: float) -> None:
-        for ref in refs:
-            if ref.id in self._sent_artifacts:
-                continue
-            self._sent_artifacts.add(ref.id)
-            texts = (storable_text(ref.payload), storable_text(ref.summary))
-            row = (ref.id, ref.codec, storable_text(ref.type), ref.size, *texts, at)
-            rows.artifacts.append(row)
+    def _add_artifact(self, rows: RowBatch, ref: ArtifactRef, at: float) -> None:
+        if ref.id in self._sent_artifacts:
+            return
+        self._sent_artifacts.add(ref.id)
+        texts = (storable_text(ref.payload), storable_text(ref.summary))
+        row = (ref.id, ref.codec, storable_text(ref.type), ref.size, *texts, at)
+        rows.artifacts.append(row)
 
 
 def function_id(function: Function[..., Any]) -> str:
@@ -238,27 +262,24 @@ def _event_row(batch: Batch, seq: int, event: Event) -> Row:
     return (batch.root_id, batch.epoch, seq, type(event).__name__, event.at, payload)
 
 
-def _moved(change: RunMoved) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "state": change.state.value,
-        "attempt": change.attempt,
-        "error": _encode(error_to_json(change.error)) if change.error else None,
-        "reason": storable_text(change.reason),
-    }
-    column = _TIMES.get(change.state)
-    if column is not None:
-        values[column] = change.at
+def _move(row: list[Any], change: RunMoved) -> None:
+    """Write a change into a row of RUN_DETAILS; of several the last one counts."""
+    row[_STATE], place = _STATES[change.state]
+    row[_ATTEMPT] = change.attempt
+    row[_ERROR] = _encode(error_to_json(change.error)) if change.error else None
+    row[_REASON] = storable_text(change.reason)
+    if place is not None:
+        row[place] = change.at
     if change.started_at is not None:
-        values["started_at"], values["ended_at"] = change.started_at, change.ended_at
+        row[_STARTED], row[_ENDED] = change.started_at, change.ended_at
     if change.output is not None:
-        values["output_id"] = change.output.id
+        row[_OUTPUT] = change.output.id
     if change.cache_key is not None:
-        values["cache_key"] = storable_key(change.cache_key)
+        row[_KEY] = storable_key(change.cache_key)
     if change.original_run_id is not None:
-        values["original_run_id"] = change.original_run_id
+        row[_ORIGINAL] = change.original_run_id
     if change.nested_run_id is not None:
-        values["nested_run_id"] = change.nested_run_id
-    return values
+        row[_NESTED] = change.nested_run_id
 
 
 def _attempt(change: RunMoved) -> Row:
@@ -269,19 +290,20 @@ def _attempt(change: RunMoved) -> Row:
     return (change.run_id, change.attempt, *times, error, storable_text(change.reason))
 
 
-def _event_artifacts(event: Event) -> Iterator[ArtifactRef]:
+def _event_artifacts(event: Event) -> Iterable[ArtifactRef]:
     """The artifacts that only the event names; those of runs come with the runs."""
-    if isinstance(event, InputsEvaluated):  # its run may have to wait long before it starts
-        yield from event.inputs.values()
-    if isinstance(event, CallEnded) and isinstance(event.outcome, Expanded):
-        yield from _input_artifacts(event.outcome.output)
-        for call in event.outcome.calls:  # a pipeline run that is ending creates no runs for them
-            yield from _call_artifacts(call)
-    output = getattr(event, "output", None) or getattr(
-        getattr(event, "outcome", None), "output", None
-    )
-    if isinstance(output, ArtifactRef):
-        yield output
+    match event:
+        case OutputLookedUp() | OutputEvaluated():
+            return () if event.output is None else (event.output,)
+        case InputsEvaluated():  # its run may have to wait long before it starts
+            return event.inputs.values()
+        case CallEnded(outcome=Succeeded(output)):
+            return (output,)
+        case CallEnded(outcome=Expanded(calls, output)):
+            # Also those of its calls: a pipeline run that is ending creates no runs for them.
+            return chain(_input_artifacts(output), *map(_call_artifacts, calls))
+        case _:
+            return ()
 
 
 def _output_constants(event: Event) -> Iterator[str]:
@@ -293,20 +315,22 @@ def _output_constants(event: Event) -> Iterator[str]:
         yield from (ref.id for value in expansions for ref in _input_artifacts(value))
 
 
-def _call_artifacts(call: Call) -> Iterator[ArtifactRef]:
-    for value in call.inputs.values():
-        yield from _input_artifacts(value)
+def _call_artifacts(call: Call) -> list[ArtifactRef]:
+    return [ref for value in call.inputs.values() for ref in _input_artifacts(value)]
 
 
-def _input_artifacts(value: Input) -> Iterator[ArtifactRef]:
+def _input_artifacts(value: Input) -> Iterable[ArtifactRef]:
     if isinstance(value, ArtifactRef):
-        yield value
-    elif isinstance(value, Expression):
-        for step in value.steps:
-            if isinstance(step, ArtifactRef):
-                yield step
-            elif isinstance(step, Collect) and step.template is not None:
-                yield step.template
+        return (value,)
+    return _constants(value) if isinstance(value, Expression) else ()
+
+
+def _constants(value: Expression) -> Iterator[ArtifactRef]:
+    for step in value.steps:
+        if isinstance(step, ArtifactRef):
+            yield step
+        elif isinstance(step, Collect) and step.template is not None:
+            yield step.template
 
 
 def _sources(value: Input) -> str | None:
