@@ -28,10 +28,11 @@ def cache_key(
     It ends in the namespace, behind ``_``; what is before that ends in the first eight characters
     of the function's place, so that two keys show whether they are of the same file.
     """
-    identity, place = function.identity, function.place
-    if identity is None or place is None:
+    found = function.identity
+    if found is None:
         return None
-    parts = [identity, json.dumps(version)]
+    identity, place = found
+    parts = [identity, "null" if version is None else json.dumps(version)]
     for name in sorted(inputs):
         parts += name, inputs[name].id
     digest = hashlib.sha1("\0".join(parts).encode()).hexdigest()  # none of them has a NUL

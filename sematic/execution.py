@@ -116,6 +116,7 @@ def build_root_call(future: Future, store: ArtifactStore) -> Call:
                 f"{name!r} of {future.function!r} is, or holds, a future. Call both functions "
                 "in a third @sematic.func and run that one."
             )
+    _prepare_identities([future])
     return _build_call(future, root_id=future.id, parent_id=None, put=store.put)
 
 
@@ -174,6 +175,7 @@ def _build_outcome(
         return Succeeded(store_output(call.function, value, store.put))
     put = put_once(store)
     output = build_output(call.function, value, put)
+    _prepare_identities(created)
     calls = tuple(
         _build_call(future, root_id=call.root_id, parent_id=call.run_id, put=put)
         for future in created
@@ -181,10 +183,13 @@ def _build_outcome(
     return Expanded(calls, output)
 
 
+def _prepare_identities(futures: Iterable[Future]) -> None:
+    for function in {future.function for future in futures if future.props.cache}:
+        function.prepare_identity()
+
+
 def _build_call(future: Future, *, root_id: str, parent_id: str | None, put: Put) -> Call:
     function, kwargs = future.function, future.kwargs
-    if future.props.cache:
-        function.prepare_identity()
     inputs = {name: build_argument(function, name, kwargs[name], put) for name in kwargs}
     return Call(
         run_id=future.id,

@@ -119,13 +119,15 @@ class Function(Generic[P, R]):
         return place_in_closure(self.func, place, _describe, by_name=self._told_by_name)
 
     @property
-    def identity(self) -> str | None:
-        """Its path, its place and the type of its output, as ASCII text; ``None`` without a place.
+    def identity(self) -> tuple[str, str] | None:
+        """Its path, its place and the type of its output as one ASCII text; and its place.
 
-        Every look-up in the cache needs it.
+        ``None`` without a place. Every look-up in the cache needs it.
         """
         place = self.place
-        return None if place is None else _identity(self.path, place, self.output_descriptor)
+        return (
+            None if place is None else (_identity(self.path, place, self.output_descriptor), place)
+        )
 
     def prepare_identity(self) -> None:
         """Find out what :attr:`identity` needs to know, so that it takes no time from now on.

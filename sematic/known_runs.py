@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from sematic.cache_desk import cache_key
-from sematic.calls import ArtifactRef, Call, ErrorRecord, Input, OutputOf, dependencies
+from sematic.calls import (
+    ArtifactRef,
+    Call,
+    ErrorRecord,
+    Input,
+    OutputOf,
+    are_artifacts,
+    dependencies,
+)
 from sematic.events import Instruction, RunCreated, RunMoved, Seed
 from sematic.function import Function
 from sematic.ready_calls import ReadyCalls
@@ -201,6 +209,18 @@ class KnownRuns(dict[str, KnownRun]):
         if isinstance(value, OutputOf):
             return self[value.run_id].output
         return None
+
+    def known_inputs(self, call: Call) -> Mapping[str, ArtifactRef] | None:
+        """The artifacts of a call's arguments, ``None`` where one must be computed."""
+        if are_artifacts(call.inputs):
+            return call.inputs
+        known = {}
+        for name, value in call.inputs.items():
+            artifact = self.known_artifact(value)
+            if artifact is None:
+                return None
+            known[name] = artifact
+        return known
 
     def outputs(self, values: Iterable[Input]) -> dict[str, ArtifactRef]:
         """The outputs that ``values`` are made of; all of them are RESOLVED."""

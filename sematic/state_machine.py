@@ -244,15 +244,11 @@ class PipelineState:
 
     def _prepare(self, run: KnownRun, at: float) -> None:
         """Its inputs can be computed: at once if they are artifacts as they are."""
-        inputs = {}
-        for name, value in run.call.inputs.items():
-            artifact = self._runs.known_artifact(value)
-            if artifact is None:
-                self._questions.ask(run)
-                return
-            inputs[name] = artifact
-        run.inputs = inputs
-        self._offer(run, at)
+        run.inputs = self._runs.known_inputs(run.call)
+        if run.inputs is None:
+            self._questions.ask(run)
+        else:
+            self._offer(run, at)
 
     def _offer(self, run: KnownRun, at: float) -> None:
         """Its inputs are known: it is served from the cache, waits for its like, or is queued."""
