@@ -9,11 +9,12 @@ from hypothesis import Phase, settings
 
 from tests.disks import small_disk
 from tests.postgres import postgres_server, postgres_url
+from tests.rays import ray_session
 
 # Where the tests were started by nohup, too: programs inherit what is ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-__all__ = ["config_directory", "postgres_server", "postgres_url", "small_disk"]
+__all__ = ["config_directory", "postgres_server", "postgres_url", "ray_session", "small_disk"]
 
 # The same examples each time, no time limit on a machine that others use too, and no minutes spent
 # on explaining a failure.

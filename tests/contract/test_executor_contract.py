@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -172,18 +171,10 @@ def store(tmp_path: Path) -> ArtifactStore:
     return FileSystemStore(str(tmp_path / "artifacts"))
 
 
-@pytest.fixture(scope="module")
-def ray_up() -> Iterator[ModuleType]:
-    """One Ray for the module: a start and an end take some four seconds."""
-    ray = LocalRay()
-    yield ray.enter()
-    ray.leave()
-
-
 @pytest.fixture(params=["inline", "manual", pytest.param("ray", marks=pytest.mark.ray)])
 def adapter(request: pytest.FixtureRequest) -> str:
     if request.param == "ray":
-        request.getfixturevalue("ray_up")
+        request.getfixturevalue("ray_session")
     return str(request.param)
 
 

@@ -1,6 +1,6 @@
-"""One real Ray for all tests that use it: a start and an end take some four seconds."""
+"""Pipeline runs on the Ray of the session."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,19 +9,7 @@ import pytest
 
 import sematic
 from sematic.client import open_record
-from sematic.ray_backend.cluster import LocalRay
 from sematic.tracking.views import PipelineRunRow, RunRow
-
-
-@pytest.fixture(scope="session")
-def ray_session() -> Iterator[ModuleType]:
-    """The ``ray`` module, initialised: small, quiet, on loopback only, for the whole session.
-
-    Pipeline runs of the session share it, as they share the Ray of an earlier one that still runs.
-    """
-    ray = LocalRay()
-    yield ray.enter()
-    ray.leave()
 
 
 class Result:
