@@ -22,6 +22,7 @@ from sematic.ray_backend.session_directory import (
     end_processes_of,
 )
 from sematic.ray_backend.signal_actions import kept_signal_actions
+from sematic.ray_backend.slow_start import patient
 from sematic.run_context import ROOT_ID, RUN_ID
 
 # Set while our own Ray starts; its processes inherit them. What the user has set stays.
@@ -222,7 +223,8 @@ def _small(ray: Any, directory: Path) -> Iterator[None]:
 
     params = ("_private.parameter", "RayParams", build_params)
     popen = ("_private.services", "ConsolePopen", start_as_nobodys)
-    with _replaced(ray, _LOOPBACK_IS_LOOPBACK, params, popen, *_WITHOUT_DASHBOARD):
+    node = ("_private.services", "get_node", patient(ray._private.services.get_node))
+    with _replaced(ray, _LOOPBACK_IS_LOOPBACK, params, popen, node, *_WITHOUT_DASHBOARD):
         yield
 
 
