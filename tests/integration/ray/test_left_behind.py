@@ -23,9 +23,16 @@ import sematic
 from sematic import KubernetesResourceRequirements, ResourceRequirements
 from sematic.ray_backend.cluster import LocalRay
 
-def children():
+def children(*names):
     import psutil
-    return psutil.Process().children(recursive=True)
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if any(name in child.name() for name in names):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            pass  # it has ended meanwhile
+    return found
 """
 
 _FAILS = """
@@ -47,7 +54,7 @@ def pipeline(directory: str) -> list[int]:
     tenth = ResourceRequirements(
         kubernetes=KubernetesResourceRequirements(requests={"cpu": "100m"})
     )
-    names = ["started", *map(str, range(10))]
+    names = ["started", *map(str, range(5))]
     calls = [fail_when(f"{directory}/started"), *(sleep(f"{directory}/{n}") for n in names)]
     return [call.set(resource_requirements=tenth) for call in calls]
 
@@ -62,7 +69,7 @@ import ray
 
 def time_out(*_):
     '''What happens on a machine that is too busy; its agents come up all the same.'''
-    while not any("Agent" in child.name() for child in children()):
+    while not children("Agent"):
         time.sleep(0.01)
     raise Exception("The current node timed out during startup.")
 
@@ -78,9 +85,8 @@ import os, signal
 
 @sematic.func
 def kill_ray(x: int) -> int:
-    for child in children():
-        if child.name() in ("raylet", "gcs_server"):
-            child.kill()
+    for child in children("raylet", "gcs_server"):
+        child.kill()
     return x
 
 @sematic.func(standalone=True)
