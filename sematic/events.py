@@ -297,6 +297,9 @@ class EndPipeline:
     Attributes:
         output: the root's output, with COMPLETE.
         failed_run_id: the run that failed first, with FAILED.
+        error: in what that run failed; or what was wrong with us.
+        exception: the very exception, where the call ran in this process.
+        reason: one sentence for people, with CANCELED.
     """
 
     status: PipelineRunStatus

@@ -55,6 +55,7 @@ class Setting:
         choices: the only values, if there are only some.
         pattern: regular expression of valid values.
         form: what a valid value looks like, in words.
+        number: whether :class:`Settings` has it as a float rather than as a text.
     """
 
     name: str
