@@ -20,7 +20,8 @@
     ├── ArtifactError
     │   ├── UnserializableValueError (TypeError)  a value that no codec can store
     │   ├── MissingArtifactError (LookupError)    the bytes of an artifact are gone
-    │   └── CorruptArtifactError                  the bytes of an artifact are not what was written
+    │   ├── CorruptArtifactError                  the bytes of an artifact are not what was written
+    │   └── ForeignCodeError                      it has code of another version of Python
     ├── RecordError
     │   ├── FencedError                       another driver has taken this pipeline run over
     │   ├── RecordFullError                   the disk of the record has no space left
@@ -119,6 +120,10 @@ class MissingArtifactError(ArtifactError, LookupError):
 
 class CorruptArtifactError(ArtifactError):
     """The bytes of an artifact do not have the hash under which they were stored."""
+
+
+class ForeignCodeError(ArtifactError):
+    """An artifact has functions or classes in it that another version of Python compiled."""
 
 
 class RecordError(SematicError):

@@ -8,7 +8,12 @@ from functools import partial
 
 from sematic.calls import ArtifactRef
 from sematic.error_records import build_error_record
-from sematic.errors import CorruptArtifactError, MissingArtifactError, SematicError
+from sematic.errors import (
+    CorruptArtifactError,
+    ForeignCodeError,
+    MissingArtifactError,
+    SematicError,
+)
 from sematic.evaluation_threads import SECONDS_TO_END, EvaluationThreads
 from sematic.events import (
     EvaluateInputs,
@@ -235,6 +240,8 @@ class Evaluator:
                 what = "is not in the store any more"
             except CorruptArtifactError as error:
                 what = f"is damaged ({error})"
+            except ForeignCodeError as error:
+                what = f"is for another version of Python ({error})"
             else:
                 problem = self._why_unreadable(output, interruptible)
                 if problem is None:

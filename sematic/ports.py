@@ -31,6 +31,7 @@ class ArtifactStore(Protocol):
         Raises:
             MissingArtifactError: it is not there.
             CorruptArtifactError: it is not what was stored.
+            ForeignCodeError: it is, but only another version of Python can read it.
             ArtifactError: that cannot be found out.
         """
 

@@ -3,6 +3,7 @@
 from sematic.artifacts.arrow_file import ArrowFile, build_segments
 from sematic.artifacts.codecs import plain_file
 from sematic.artifacts.codecs.codec import Codec, Encoded
+from sematic.artifacts.codecs.compiled_code import PYTHON, check_python
 from sematic.artifacts.codecs.fallback import NotEncodable
 from sematic.artifacts.codecs.plain import PlainText
 from sematic.artifacts.codecs.registry import ANYTHING, find_codec, iter_special
@@ -85,8 +86,10 @@ def check_file(ref: ArtifactRef, *, place: Place) -> None:
     Raises:
         MissingArtifactError: the file is not there.
         CorruptArtifactError: it is not what was written.
+        ForeignCodeError: it is, but has code in it that another version of Python compiled.
     """
-    _read_verified(ref, place)
+    memory = _read_verified(ref, place)
+    check_python(ArrowFile(memory, codec=ref.codec).metadata.get(PYTHON))
 
 
 def _read_verified(ref: ArtifactRef, place: Place) -> memoryview:

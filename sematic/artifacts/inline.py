@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 
 from sematic.artifacts.codecs import plain, plain_reader
+from sematic.artifacts.codecs.classes import check_definition
 from sematic.artifacts.identity import build_id
 from sematic.calls import ArtifactRef
 from sematic.errors import CorruptArtifactError
@@ -69,6 +70,21 @@ def check(ref: ArtifactRef) -> None:
     text = payload if ref.codec == "plain" else _split_local(payload)[0]
     if build_id(ref.codec, ref.type, text.encode("utf-8", "surrogatepass")) != ref.id:
         raise CorruptArtifactError("its payload is not what its id was made of")
+
+
+def check_readable(ref: ArtifactRef) -> None:
+    """Look whether the classes of the value are for this version of Python.
+
+    Raises:
+        CorruptArtifactError: the payload is damaged.
+        ForeignCodeError: another version compiled one that cannot be found by its name.
+    """
+    if ref.codec == "plain":
+        return
+    _, definitions = _split_local(ref.payload or "")
+    for name, definition in definitions.items():
+        if "<locals>" in name:
+            check_definition(definition)
 
 
 def _split_local(payload: str) -> tuple[str, Mapping[str, str]]:

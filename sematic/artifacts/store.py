@@ -109,10 +109,12 @@ class FileSystemStore:
         Raises:
             MissingArtifactError: the bytes are not there.
             CorruptArtifactError: the bytes are not what was written.
+            ForeignCodeError: they are, but only another version of Python can read them.
         """
         try:
             if ref.payload is not None:
-                return inline.check(ref)
+                inline.check(ref)
+                return inline.check_readable(ref)
             from sematic.artifacts.files import check_file
 
             return check_file(ref, place=self._place)

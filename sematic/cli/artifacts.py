@@ -70,7 +70,7 @@ def check(artifact_ids: tuple[str, ...]) -> None:
 
 
 def _find_problem(ref: "ArtifactRef", store: "FileSystemStore") -> str | None:
-    from sematic.errors import CorruptArtifactError, MissingArtifactError
+    from sematic.errors import CorruptArtifactError, ForeignCodeError, MissingArtifactError
 
     try:
         store.check(ref)
@@ -78,4 +78,6 @@ def _find_problem(ref: "ArtifactRef", store: "FileSystemStore") -> str | None:
         return f"gone: {error}"
     except CorruptArtifactError as error:
         return f"damaged: {error}"
+    except ForeignCodeError:
+        return None  # it is what was written, though another Python has to read it
     return None

@@ -115,8 +115,8 @@ def _explain_miss(case: Case) -> Iterator[Fact]:
     else:
         yield Fact(
             "cache",
-            f"not used: {known} is the same call, but its value was damaged or gone, or the code "
-            "could not read it",
+            f"not used: {known} is the same call, but its value was damaged or gone, or could not "
+            "be read by the code or by the version of Python",
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from sematic.artifacts.store import FileSystemStore
 from sematic.calls import ArtifactRef
-from sematic.errors import ArtifactError, CorruptArtifactError, RecordError
+from sematic.errors import ArtifactError, CorruptArtifactError, ForeignCodeError, RecordError
 from sematic.evaluator import Evaluator
 from sematic.events import LookUpOutput, OutputLookedUp
 from sematic.ports import ArtifactStore
@@ -77,16 +77,25 @@ def test_where_every_output_is_missing_it_is_computed_again_and_told() -> None:
     assert "of run new is not in the store any more" in warning
 
 
-def test_a_damaged_output_is_computed_again_and_told() -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (CorruptArtifactError("its bytes are wrong"), "damaged (its bytes are wrong)"),
+        (ForeignCodeError("3.11"), "for another version of Python (3.11)"),
+    ],
+)
+def test_an_output_that_cannot_be_read_is_computed_again_and_told(
+    error: ArtifactError, told: str
+) -> None:
     class Damaged(MemoryStore):
         def check(self, ref: ArtifactRef) -> None:
-            raise CorruptArtifactError("its bytes are wrong")
+            raise error
 
     asked = Asked(Cache(("old", artifact(1))), Damaged())
     answer = asked.look_up()
     assert (answer.original_run_id, answer.output) == (None, None)
     (warning,) = asked.warnings
-    assert "of run old is damaged (its bytes are wrong); it is computed again." in warning
+    assert f"of run old is {told}; it is computed again." in warning
 
 
 class Unreadable(MemoryStore):

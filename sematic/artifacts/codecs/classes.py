@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from sematic.artifacts.codecs.compiled_code import THIS_PYTHON, check_python
 from sematic.code_imports import import_code
-from sematic.errors import ArtifactError, CorruptArtifactError
+from sematic.errors import ArtifactError, CorruptArtifactError, ForeignCodeError
 from sematic.types.names import MAIN_NAMES, canonical_module, find_qualified, main_module_name
 
 
@@ -49,7 +50,7 @@ def _travels_by_value(module: str) -> bool:
 
 
 def build_definition(cls: type) -> str | None:
-    """The class itself as text; ``None`` where it cannot be pickled.
+    """The class itself as text, for this version of Python; ``None`` if it cannot be pickled.
 
     Values of such a class can still be read wherever its name leads to it.
     """
@@ -70,7 +71,16 @@ def _define(cls: type) -> str | None:
         ids = {other: _stable_id(other) for other in _tracker_ids(content)}
     except Exception:  # noqa: BLE001  methods may refer to locks, connections, anything
         return None
-    return base64.b64encode(_replace_ids(content, ids)).decode()
+    return f"{THIS_PYTHON}:{base64.b64encode(_replace_ids(content, ids)).decode()}"
+
+
+def check_definition(definition: str) -> None:
+    """Look whether a definition is for this version of Python.
+
+    Raises:
+        ForeignCodeError: it is for another one.
+    """
+    check_python(definition.rpartition(":")[0] or None)  # older ones do not name theirs
 
 
 # cloudpickle gives a class that it pickles a random number, by which a process that reads it twice
@@ -109,6 +119,7 @@ def resolve_class(name: str, definitions: Mapping[str, str]) -> type:
     """The class of a name, in this process. Pickles call it by its name: it stays where it is.
 
     Raises:
+        ForeignCodeError: there is no such class here, and its definition is for another Python.
         ArtifactError: there is no such class here.
     """
     module, _, qualname = name.partition(":")
@@ -116,7 +127,11 @@ def resolve_class(name: str, definitions: Mapping[str, str]) -> type:
     if found is None and name in definitions:
         found = _load_definition(definitions[name])
     if found is None:
-        found = _import_class(module, qualname)
+        try:
+            found = _import_class(module, qualname)
+        except ArtifactError:
+            check_definition(definitions.get(name, ""))
+            raise
     return found
 
 
@@ -152,11 +167,12 @@ def _find_shipped(module: str, qualname: str) -> type | None:
 @functools.lru_cache(maxsize=256)
 def _load_definition(text: str) -> type | None:
     try:
-        found = pickle.loads(base64.b64decode(text, validate=True))
+        check_definition(text)
+        found = pickle.loads(base64.b64decode(text.rpartition(":")[2], validate=True))
     except (binascii.Error, pickle.UnpicklingError, EOFError) as error:
         raise CorruptArtifactError(f"The definition of a class is damaged: {error}") from error
-    except (ImportError, AttributeError):
-        return None  # it needs what is not installed here; its name may still lead to it
+    except (ImportError, AttributeError, ForeignCodeError):
+        return None  # it needs what is not here; its name may still lead to it
     return found if isinstance(found, type) else None
 
 

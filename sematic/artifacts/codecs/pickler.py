@@ -2,8 +2,10 @@
 
 import ctypes
 import io
+import pathlib
 import pickle
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from types import CodeType
 from typing import Any
 
 import cloudpickle
@@ -14,13 +16,20 @@ from sematic.artifacts.codecs.classes import (
     is_of_main,
     resolve_class,
 )
+from sematic.artifacts.codecs.compiled_code import THIS_PYTHON, build_code
 from sematic.artifacts.codecs.plotly_pickles import reduce_figure
 from sematic.artifacts.codecs.tensors import reduce_tensor
 from sematic.types.unstorable import refuse
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
-    """cloudpickle's, without what ties a value to its process."""
+    """cloudpickle's, without what ties a value to its process.
+
+    Attributes:
+        has_code: whether there is compiled code in what was pickled.
+    """
+
+    has_code = False
 
     def reducer_override(self, obj: Any) -> Any:
         """Arrays are writable where they are read, tensors too; figures let go of their window.
@@ -29,6 +38,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         script where it runs again.
         """
         refuse(obj)
+        if type(obj) is CodeType:
+            return self._reduce_code(obj)
         if isinstance(obj, type) and is_of_main(obj):
             return _reduce_class(obj)
         for base in type(obj).__mro__:
@@ -36,6 +47,11 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
             if reduce is not None:
                 return reduce(obj)
         return super().reducer_override(obj)
+
+    def _reduce_code(self, code: CodeType) -> Any:
+        self.has_code = True
+        _, parts = self.dispatch_table[CodeType](code)
+        return build_code, (THIS_PYTHON, *parts)
 
 
 def _reduce_class(cls: type) -> Any:
@@ -85,14 +101,28 @@ def _build_memory(content: bytes, format_: str, shape: tuple[int, ...]) -> memor
     return memory if (format_, shape) == ("B", memory.shape) else memory.cast(format_, shape)  # type: ignore[call-overload]
 
 
+def _reduce_path(path: pathlib.PurePath) -> Any:
+    """Python 3.13 pickles paths by names that older versions do not have."""
+    cls = type(path)
+    if getattr(pathlib, cls.__name__, None) is not cls:
+        return NotImplemented
+    return _build_path, (cls.__name__, str(path))
+
+
+def _build_path(name: str, text: str) -> object:
+    return getattr(pathlib, name)(text)
+
+
 # By the names of classes that may not be loaded.
-_REDUCERS = {
+_REDUCERS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("numpy", "ndarray"): _reduce_array,
     ("matplotlib.figure", "Figure"): _reduce_figure,
     ("plotly.basedatatypes", "BaseFigure"): reduce_figure,
     ("pydantic.main", "BaseModel"): _reduce_model,
     ("torch", "Tensor"): reduce_tensor,
     ("builtins", "memoryview"): _reduce_memory,
+    ("pathlib", "PurePath"): _reduce_path,
+    ("pathlib._local", "PurePath"): _reduce_path,
 }
 
 

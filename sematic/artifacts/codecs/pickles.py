@@ -11,6 +11,7 @@ from typing import Any
 
 from sematic.artifacts.arrow_file import BLOB_SCHEMA, ArrowFile, build_blob
 from sematic.artifacts.codecs.codec import Encoded
+from sematic.artifacts.codecs.compiled_code import PYTHON, THIS_PYTHON
 from sematic.artifacts.codecs.culprits import explain
 from sematic.artifacts.codecs.pickler import Pickler
 from sematic.artifacts.codecs.sorted_sets import dump_sorted, has_sets, load_sorted
@@ -29,7 +30,7 @@ def accepts(value: object) -> bool:
 def encode(value: object) -> Encoded:
     """Takes whatever cloudpickle takes; classes that others cannot import go with the value."""
     buffers: list[memoryview] = []
-    content, in_order = _dump(value, buffers)
+    content, facts = _dump(value, buffers)
     short = [buffer for buffer in buffers if len(buffer) < _LONG]
     long = [buffer for buffer in buffers if len(buffer) >= _LONG]
     rows = [content, _pack(short), *long]
@@ -37,12 +38,12 @@ def encode(value: object) -> Encoded:
     return Encoded(
         BLOB_SCHEMA,
         [build_blob(row) for row in rows],
-        {"buffers": lengths, "sorted_sets": True} if in_order else {"buffers": lengths},
+        {"buffers": lengths, **facts},
     )
 
 
-def _dump(value: object, buffers: list[memoryview]) -> tuple[bytes, bool]:
-    """The pickle of a value, and whether it is one with its sets in order."""
+def _dump(value: object, buffers: list[memoryview]) -> tuple[bytes, dict[str, Any]]:
+    """The pickle of a value, and what is to be known of it: sets in order, code of this Python."""
 
     def keep(buffer: pickle.PickleBuffer) -> None:
         buffers.append(buffer.raw())
@@ -52,8 +53,9 @@ def _dump(value: object, buffers: list[memoryview]) -> tuple[bytes, bool]:
         pickler = Pickler(stream, protocol=5, buffer_callback=keep)
         pickler.dump(value)
         content = stream.getvalue()
+        facts = {PYTHON: THIS_PYTHON} if pickler.has_code else {}
         if not has_sets(pickler, content):
-            return content, False
+            return content, facts
         first = buffers.copy()
         buffers.clear()
         in_order = dump_sorted(value, content, keep)
@@ -63,8 +65,8 @@ def _dump(value: object, buffers: list[memoryview]) -> tuple[bytes, bool]:
         raise UnserializableValueError(explain(value, error)) from error
     if in_order is None:
         buffers[:] = first
-        return content, False
-    return in_order, True
+        return content, facts
+    return in_order, {"sorted_sets": True, **facts}
 
 
 def _pack(buffers: list[memoryview]) -> bytearray:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 import sematic
+from sematic.artifacts.codecs import compiled_code
 from sematic.client import get_run_output
 from sematic.tracking.kept_open import close_kept
 from sematic.types import Image
@@ -177,6 +178,21 @@ def test_check_finds_what_is_damaged_or_gone(
     assert all(any(id_ in line for line in lines) for id_ in ids)
     assert last.endswith(": 2 damaged or gone")
     assert sematic_cli("artifacts", "check", ids[0]).exit_code == 1
+
+
+@sematic.func
+def doubling() -> object:
+    return lambda number: 2 * number
+
+
+def test_what_another_python_has_written_is_not_damaged(
+    sematic_cli: Cli, output_id: Callable[[sematic.Future], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = output_id(doubling())
+    monkeypatch.setattr(compiled_code, "THIS_PYTHON", "3.9")
+    result = sematic_cli("artifacts", "check", id_)
+    assert (result.exit_code, "as they were written" in result.stdout) == (0, True)
+    assert "compiled, and this is Python 3.9" in sematic_cli("artifacts", "show", id_).stdout
 
 
 def test_check_of_one_looks_at_no_other(
