@@ -44,13 +44,7 @@ class _Keeper:
             self._kept = connection
             self._until = time.monotonic() + _SECONDS_TO_KEEP
             if self._closing is None:
-                name = "sematic-kept-open"
-                self._closing = threading.Thread(target=self._work, name=name, daemon=True)
-                try:
-                    self._closing.start()
-                except RuntimeError:  # there can be no more threads
-                    self._closing = None
-                    self._close()
+                self._close_later()
 
     def take(self, path: Path) -> SqliteConnection | None:
         with no_fork(), self._lock:
@@ -63,6 +57,15 @@ class _Keeper:
     def close(self) -> None:
         with no_fork(), self._lock:
             self._close()
+
+    def _close_later(self) -> None:
+        thread = threading.Thread(target=self._work, name="sematic-kept-open", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # there can be no more of them
+            self._close()
+        else:
+            self._closing = thread
 
     def _close(self) -> None:
         if self._kept is not None:
