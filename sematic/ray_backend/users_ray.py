@@ -106,8 +106,11 @@ def _wrap_init(ray: Any) -> None:
 
     In the main thread it gives Python another handler of SIGTERM, and in C it takes it in any.
     """
-    original = getattr(ray, "init", None)
-    if original is None or hasattr(original, _WRAPPED):  # a module of that name, or done before
+    original, worker = getattr(ray, "init", None), getattr(ray, "_private", None)
+    worker = getattr(worker, "worker", None)
+    if original is None or worker is None:  # another module of that name
+        return
+    if hasattr(original, _WRAPPED):
         return
 
     @functools.wraps(original)
@@ -118,7 +121,7 @@ def _wrap_init(ray: Any) -> None:
             return original(*args, **options)
 
     setattr(init, _WRAPPED, True)
-    ray.init = ray._private.worker.init = init
+    ray.init = worker.init = init
 
 
 _WRAPPED = "_leaves_signals"
