@@ -38,6 +38,8 @@ FUNCTION_COLUMNS = ("id", "path", "source", "docstring")
 ARTIFACT_COLUMNS = ("id", "codec", "type", "size", "payload", "summary", "created_at")
 EVENT_COLUMNS = ("root_id", "epoch", "seq", "kind", "at", "payload")
 
+_ARTIFACT = "a.id, a.codec, a.type, a.size, a.payload, a.summary"
+
 CACHE_KEY_LENGTH = 100
 """The most characters of a cache key."""
 
@@ -68,8 +70,9 @@ class Statements:
         environment: environment, root_id.
         position: root_id; selects epoch, next_seq and status.
         find_outputs: cache keys (JSON for SQLite, else a list), state; selects the key, the run
-            that computed it and the columns of an ArtifactRef.
-        find_copies: the same of the runs that were served it, which may be many.
+            that computed it, when that was, and the columns of an ArtifactRef.
+        find_copies: the same of the runs that were served it, which may be many: one row for each
+            artifact of a key, with the first moment.
         count_runs: root_id.
         new_runs: RUN_COLUMNS.
         changed_runs: RUN_DETAILS, run_id; a run that has ended stays as it is.
@@ -161,8 +164,8 @@ def build_statements(*, sqlite: bool) -> Statements:
         ),
         "environment": "UPDATE pipeline_runs SET environment = ? WHERE root_id = ?",
         "position": "SELECT epoch, next_seq, status FROM pipeline_runs WHERE root_id = ?",
-        "find_outputs": _find_outputs(one_of, "r.original_run_id IS NULL"),
-        "find_copies": _find_outputs(one_of, "r.original_run_id IS NOT NULL"),
+        "find_outputs": _find_outputs(sqlite=sqlite),
+        "find_copies": _find_copies(one_of),
         "count_runs": "SELECT COUNT(*) FROM runs WHERE root_id = ?",
         "new_runs": _insert("runs", RUN_COLUMNS),
         "changed_runs": (
@@ -214,11 +217,21 @@ def _marks(columns: tuple[str, ...]) -> str:
     return ", ".join("?" for _ in columns)
 
 
-def _find_outputs(one_of: str, which: str) -> str:
+def _find_outputs(*, sqlite: bool) -> str:
+    # SQLite sorts what stands behind IN before it looks for any of it.
+    keys = "json_each(?) k CROSS JOIN runs r ON r.cache_key = k.value" if sqlite else "runs r"
+    wanted = "" if sqlite else "r.cache_key = ANY(?) AND "
     return (
-        "SELECT r.cache_key, COALESCE(MIN(r.original_run_id), MIN(r.id)), "
-        "a.id, a.codec, a.type, a.size, a.payload, a.summary "
+        f"SELECT r.cache_key, r.id, r.resolved_at, {_ARTIFACT} "
+        f"FROM {keys} JOIN artifacts a ON a.id = r.output_id "
+        f"WHERE {wanted}r.original_run_id IS NULL AND r.state = ?"
+    )
+
+
+def _find_copies(one_of: str) -> str:
+    return (
+        f"SELECT r.cache_key, MIN(r.original_run_id), MIN(r.resolved_at), {_ARTIFACT} "
         "FROM runs r JOIN artifacts a ON a.id = r.output_id "
-        f"WHERE r.cache_key {one_of} AND {which} AND r.state = ? "
-        "GROUP BY r.cache_key, a.id ORDER BY MIN(r.resolved_at), a.id"
+        f"WHERE r.cache_key {one_of} AND r.original_run_id IS NOT NULL AND r.state = ? "
+        "GROUP BY r.cache_key, a.id"
     )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from operator import itemgetter
 from typing import Any
 
 from sematic.calls import ArtifactRef
@@ -31,6 +32,7 @@ from sematic.tracking.statements import PIPELINE_COLUMNS, build_statements
 # What of a full disk's ballast may be used for what was on its way: enough for some calls that took
 # their time. Where hundreds end each second, there is not so much to lose.
 _MOST_BYTES_IN_RESERVE = 512 * 1024
+_AGE = itemgetter(2, 3)  # when it was known, and which one it is
 _TERMINAL = frozenset(status.value for status in TERMINAL_STATUSES)
 
 
@@ -239,8 +241,13 @@ class SqlWriter:
             keys: Any = json.dumps(left) if is_sqlite(self._url) else left
             with self._errors_translated():
                 rows = self.open().execute(statement, (keys, RunState.RESOLVED.value)).fetchall()
-            for key, run_id, *columns in rows:
-                found.setdefault(asked[key], []).append((run_id, ArtifactRef(*columns)))
+            for row in sorted(rows, key=_AGE):
+                key, run_id, output = asked[row[0]], row[1], ArtifactRef(*row[3:])
+                known = found.get(key)
+                if known is None:
+                    found[key] = [(run_id, output)]
+                elif all(output.id != other.id for _, other in known):
+                    known.append((run_id, output))
         return found
 
     def schema_version(self) -> str | None:

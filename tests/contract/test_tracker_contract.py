@@ -344,6 +344,13 @@ def test_outputs_are_found_from_the_oldest_on_each_once(tracker) -> None:
     assert tracker.find_outputs(["key"]) == {"key": [("z", artifact(1)), ("a", artifact(2))]}
 
 
+def test_of_the_runs_that_computed_one_output_the_first_is_named(tracker) -> None:
+    epoch = tracker.begin(info())
+    tracker.record(shared(epoch, "b", artifact(1), at=1.0))
+    tracker.record(shared(epoch, "a", artifact(1), at=2.0, seq=1))
+    assert tracker.find_outputs(["key"]) == {"key": [("b", artifact(1))]}
+
+
 def test_the_run_that_computed_an_output_is_named(tracker) -> None:
     epoch = tracker.begin(info())
     tracker.record(shared(epoch, "b", artifact(1), original="first of all"))
