@@ -21,8 +21,11 @@ class Bucket(Protocol):
     name: str
     address: tuple[str, int]
 
-    def uri(self, port: int | None = None) -> str:
-        """What the setting would be; by another port if a proxy is in between."""
+    def uri(self, port: int | None = None, *, seconds: int = 3) -> str:
+        """What the setting would be; by another port if a proxy is in between.
+
+        Google's client tries again for so many seconds. That of S3 does not count them.
+        """
 
     def keys(self) -> list[str]:
         """The names of all objects."""
@@ -54,7 +57,7 @@ class S3Bucket:
         )
         self._client.create_bucket(Bucket=name)
 
-    def uri(self, port: int | None = None) -> str:
+    def uri(self, port: int | None = None, *, seconds: int = 3) -> str:
         host = f"{self.address[0]}%3A{port or self.address[1]}"
         query = f"endpoint_override={host}&scheme=http&region=us-east-1"
         return f"s3://key:secret@{self.name}/artifacts?{query}"
@@ -92,9 +95,9 @@ class GoogleBucket:
         self._server = server
         self._ask("POST", "/storage/v1/b", json.dumps({"name": name}).encode())
 
-    def uri(self, port: int | None = None) -> str:
+    def uri(self, port: int | None = None, *, seconds: int = 3) -> str:
         host = f"{self.address[0]}%3A{port or self.address[1]}"
-        query = f"endpoint_override={host}&scheme=http&retry_limit_seconds=3"
+        query = f"endpoint_override={host}&scheme=http&retry_limit_seconds={seconds}"
         return f"gs://anonymous@{self.name}/artifacts?{query}"
 
     def keys(self) -> list[str]:

@@ -184,7 +184,7 @@ def test_a_process_that_is_killed_in_mid_write_leaves_nothing(
 def test_a_connection_that_drops_once_is_tried_again(
     bucket: Bucket, proxy: LossyProxy, way: str
 ) -> None:
-    store = FileSystemStore(bucket.uri(proxy.port))
+    store = FileSystemStore(bucket.uri(proxy.port, seconds=60))
     proxy.most_drops = 1
     if way == "up":
         proxy.drop_upload_after = 12 * MB
