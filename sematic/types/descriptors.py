@@ -73,6 +73,9 @@ def _describe_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> st
     name = _describe(origin)
     if not args or args == ((),):
         return name if is_bare(annotation) else f"{name}[()]"
+    if name == "numpy.ndarray" and args[0] == tuple[int, ...]:
+        # numpy.typing.NDArray, as it was until numpy 2.3, and still is on Python 3.10.
+        args = (tuple[Any, ...], *args[1:])
     return f"{name}[{', '.join(map(_describe_argument, args))}]"
 
 
