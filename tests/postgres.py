@@ -19,6 +19,15 @@ class PostgresServer:
     def __init__(self, server: Any) -> None:
         self.url: str = server.get_uri()
         self._server = server
+        self._waits_for_no_disk()
+
+    def _waits_for_no_disk(self) -> None:
+        """No test switches the machine off: making databases and stopping takes seconds less."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
 
     def create_database(self) -> str:
         """The URL of an empty database."""
