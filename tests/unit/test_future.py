@@ -3,6 +3,7 @@
 import copy
 import math
 import operator
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
@@ -497,7 +498,7 @@ REFUSED = {
     "sqrt": (math.sqrt, "__float__", "math.sqrt"),
     "bytes": (bytes, "__bytes__", "bytes(...)"),
     "open": (open, "__fspath__", "open, os.path and pathlib"),
-    "Path": (Path, "__fspath__", "open, os.path and pathlib"),
+    "path": (os.path.abspath, "__fspath__", "open, os.path and pathlib"),
     "array": (lambda f: numpy().array([f, 1]), "__array__", "functions of numpy"),
     "ufunc": (lambda f: numpy().sqrt(f), "__array__", "functions of numpy"),
     "index of an array": (lambda f: numpy().arange(3)[f], "__array__", "functions of numpy"),

@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections import OrderedDict, UserList, deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,17 @@ def test_what_python_says_of_a_future_is_explained(mistake: str) -> None:
             run(lambda make=make: MISTAKES[mistake](make()))
         (note,) = caught.value.__cause__.__notes__
         assert f"'{kind}' stands for a value of this pipeline that is not known yet. Pass " in note
+
+
+def test_a_path_of_a_future_is_explained() -> None:
+    """By the future itself, but for pathlib since Python 3.12, which has an error of its own."""
+    with pytest.raises(PipelineRunError) as caught:
+        run(lambda: Path(one()))
+    error = caught.value.__cause__
+    told = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    assert isinstance(error, TypeError)
+    assert "stands for a value of this pipeline" in told or "Future.__fspath__ is not" in told
+    assert "Pass " in told
 
 
 def raise_(error: Exception) -> object:

@@ -319,7 +319,8 @@ except sematic.PipelineRunError as error:
         terminal = Terminal(
             _SOON
             + """
-import os
+import os, warnings
+warnings.simplefilter("ignore")  # from 3.12 on Python warns of forks beside threads
 
 @sematic.func
 def forking() -> int:
