@@ -224,12 +224,12 @@ class _Digest:
         plain = _PLAIN.get(kind)
         if plain is not None:
             return _hash(kind.__name__, [plain(value)])
-        if kind in (list, tuple):
-            return _hash(kind.__name__, map(self.of, value))
-        if kind in (set, frozenset):
-            return _hash(kind.__name__, sorted(map(self.of, value)))
+        if kind in (list, tuple, set, frozenset):
+            digests = map(self.of, tuple(value))  # a copy: a function may be changing it right now
+            return _hash(kind.__name__, digests if kind in (list, tuple) else sorted(digests))
         if kind is dict:
-            return _hash("dict", map(self.of, (part for item in value.items() for part in item)))
+            items = tuple(value.items())
+            return _hash("dict", map(self.of, (part for item in items for part in item)))
         if kind is CodeType:
             return self._of_code(value)
         return self._of_object(value)
@@ -280,8 +280,20 @@ def _members(value: Any) -> tuple[object, ...] | None:
     if kind.__mro__[:-1] and all(map(_is_plain_base, kind.__mro__)):
         names = {field.name for field in dataclasses.fields(kind)}
         if names >= set(getattr(value, "__dict__", ())):
-            return tuple((name, getattr(value, name)) for name in sorted(names))
+            return _fields_of(value, sorted(names))
     return None
+
+
+def _fields_of(value: Any, names: Iterable[str]) -> tuple[object, ...] | None:
+    fields = []
+    for name in names:
+        try:
+            fields.append((name, getattr(value, name)))
+        except AttributeError:  # not set, or not yet
+            continue
+        except Exception:  # noqa: BLE001 - a property of the user's may raise anything
+            return None
+    return tuple(fields)
 
 
 def _is_plain_base(base: type) -> bool:

@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +38,15 @@ class Pair(NamedTuple):
 class Config:
     names: frozenset[str]
     rate: float = 0.5
+
+
+@dataclass
+class Unset:
+    a: int
+    late: int = field(init=False)
+
+    def __int__(self) -> int:
+        return self.a
 
 
 def make(k: Any) -> Function[..., Any]:
@@ -191,6 +200,46 @@ def test_what_a_decorator_holds_on_to_beside_values_is_no_more_compared_than_a_g
     closures._told.clear()
     with pytest.warns(UserWarning, match="'k', which has a lock"):
         assert decorated(threading.Lock(), "locked").place is None, "a second one of its name"
+
+
+@pytest.mark.parametrize(
+    ("holder", "change"),
+    [
+        ({1: "a", 2: "b"}, lambda holder: holder.update({len(holder) + 1: "c"})),
+        ({1, 2}, lambda holder: holder.add(len(holder) + 1)),
+    ],
+)
+def test_a_container_may_change_while_it_is_looked_at(
+    holder: Any, change: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remembering(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(x: int) -> int:
+            return int(function(x) + len(holder))
+
+        return call
+
+    def hex_of(value: int) -> bytes:
+        change(holder)  # as a function does that executes in another thread
+        return hex(value).encode()
+
+    @func(cache=True)
+    @remembering
+    def remembered(x: int) -> int:
+        return x
+
+    monkeypatch.setitem(closures._PLAIN, int, hex_of)
+    assert remembered.place is not None
+    assert len(holder) > 2  # it did change
+
+
+def test_fields_that_are_not_set_do_not_count() -> None:
+    first, second = Unset(1), Unset(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert make(first).place == make(Unset(1)).place != make(second).place
+        second.late = 3
+        assert make(second).place != make(Unset(2)).place
 
 
 def test_a_decorated_module_that_is_imported_anew_has_the_same_places() -> None:
