@@ -13,8 +13,9 @@ from typing import Any
 _CHUNK = 1 << 16
 # A pipe holds one chunk, a pseudo-terminal some 17 of 4 KiB. More than that is of later.
 _MOST_CHUNKS = 20
-# How long somebody waits for another thread that is copying: where it shows, nobody may be reading.
-_SECONDS_TO_COPY = 0.5
+# How long somebody waits for another thread that is copying: where it shows, nobody may be reading;
+# and on a busy machine it may have to wait itself.
+_SECONDS_TO_COPY = 2.0
 
 
 class CopiedOutput:
