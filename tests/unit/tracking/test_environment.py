@@ -1,5 +1,6 @@
 """What is recorded of a command's circumstances, where some of them are missing."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -48,3 +49,32 @@ def test_a_pipeline_runs_in_a_deleted_directory(tmp_path: Path) -> None:
     with deleted_directory(tmp_path / "gone"):
         assert LocalRunner(progress="off").run(future) == 3
     assert open_record().environment(future.id)["directory"] is None
+
+
+_FORKS_MEANWHILE = """
+import os, signal, sys, threading, time
+from sematic.tracking.environment import describe_packages
+
+half_imported = threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "importlib.metadata":
+            half_imported.set()
+            time.sleep(1)
+
+assert "importlib.metadata" not in sys.modules
+sys.meta_path.insert(0, Slow())
+threading.Thread(target=describe_packages).start()
+half_imported.wait()
+pid = os.fork()
+if not pid:
+    signal.alarm(20)
+    import importlib.metadata
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0, "it waits for an import that nobody completes"
+"""
+
+
+def test_a_child_that_a_function_forks_at_the_beginning_can_import() -> None:
+    subprocess.run([sys.executable, "-c", _FORKS_MEANWHILE], check=True, timeout=60)
