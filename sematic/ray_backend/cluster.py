@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sematic.errors import InfrastructureError
+from sematic.forks import no_fork
 from sematic.ray_backend.calls_to_ray import calls_to_ray
 from sematic.ray_backend.own_ray import RaySession, connection_of, is_copy_of_parent
 from sematic.ray_backend.signal_actions import take_back_signals
@@ -274,7 +275,8 @@ def _check_reachable(address: str) -> None:
 def _import_ray() -> Any:
     was_imported = "ray" in sys.modules
     try:
-        import ray
+        with no_fork(importing=True):  # functions execute beside it, and may have children
+            import ray
     except ImportError as error:
         raise InfrastructureError(f"Ray cannot be imported: {error}") from error
     if not was_imported:

@@ -17,8 +17,9 @@ from urllib.parse import unquote
 
 from sematic.credentials import hide_credentials
 from sematic.errors import RecordError
+from sematic.forks import no_fork
 from sematic.tracking.faults import explain_postgres, explain_sqlite, find_read_only
-from sematic.tracking.forks import keep_from_children, no_fork
+from sematic.tracking.forks import keep_from_children
 
 HEAD = "0005"
 """The migration that makes the tables that this version uses; a test compares the two."""

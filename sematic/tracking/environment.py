@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from sematic.credentials import hide_all_credentials, hide_credentials
+from sematic.forks import no_fork
 from sematic.git_commands import run_git
 from sematic.processes import working_directory
-from sematic.tracking.forks import no_fork
 
 _NAME = re.compile(r"^Name: *(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
@@ -126,7 +126,7 @@ def describe_packages() -> dict[str, str]:
 @lru_cache(maxsize=256)
 def _list_packages(place: str, changed_at: float) -> Mapping[str, str]:
     """Reading hundreds of metadata files takes a tenth of a second: once per state of a place."""
-    with no_fork():  # a child of a function would wait for ever for what is half imported here
+    with no_fork(importing=True):  # functions execute beside it, and may have children
         import importlib.metadata  # takes long itself; this runs beside the pipeline
 
     described = map(_name_and_version, importlib.metadata.distributions(path=[place]))

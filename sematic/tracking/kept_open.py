@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sematic.forks import no_fork
 from sematic.tracking.connections import SqliteConnection, is_sqlite, sqlite_path
-from sematic.tracking.forks import no_fork
 
 # Not for long: as long as there is a log, the file alone is not all of the record.
 _SECONDS_TO_KEEP = 1.0

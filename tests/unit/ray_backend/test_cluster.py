@@ -1,5 +1,8 @@
 """Who uses the Ray of this process, with a Ray that does nothing."""
 
+import os
+import subprocess
+import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,3 +151,29 @@ def test_whatever_fails_when_ray_is_up_every_call_is_told_and_ray_is_left(
     assert not any(isinstance(event, CallLost) for event in reports)
     assert ray.starts == 1
     assert not ray.is_initialized()
+
+
+_FORKS_MEANWHILE = """
+import os, signal, sys, threading, time
+from sematic.ray_backend import cluster
+
+cluster._take_back_excepthook = lambda ray: None
+threading.Thread(target=cluster._import_ray).start()
+while "ray" not in sys.modules:
+    time.sleep(0.01)
+pid = os.fork()
+if not pid:
+    signal.alarm(20)
+    import ray
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0, "it waits for an import that nobody completes"
+"""
+
+
+def test_a_child_that_is_forked_while_ray_is_imported_can_import_it_too(tmp_path: Path) -> None:
+    # Longer than a fork waits for a transaction: so long Ray takes on a busy machine.
+    (tmp_path / "ray.py").write_text("import time\ntime.sleep(6)\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    command = [sys.executable, "-c", _FORKS_MEANWHILE]
+    subprocess.run(command, check=True, timeout=120, env=environment)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sematic.tracking import forks
+from sematic import forks
 from sematic.tracking.connections import connect, transaction
 from sematic.tracking.writer import SqlWriter
 
