@@ -243,6 +243,10 @@ class SqliteConnection(sqlite3.Connection):
         """Whether a path leads to its file: whoever removes it and makes another has a new one."""
         return self.file is not None and self.file == identify(path)
 
+    def is_lost(self, path: Path) -> bool:
+        """Whether a path certainly leads to its file no more."""
+        return self.file is not None and self.file != identify(path)
+
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """As sqlite3 has it."""
         with no_fork():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from sematic.calls import ArtifactRef
+from sematic.errors import RecordError
 from sematic.ports import Batch, Clock, PipelineRunInfo
 from sematic.tracking.ballast import Ballast
 from sematic.tracking.connections import HEAD, is_sqlite, sqlite_path
@@ -142,6 +143,8 @@ class SqlTracker:
         Raises:
             RecordError: the record cannot be written. Nobody waits long for that.
         """
+        if is_sqlite(self._url) and not sqlite_path(self._url).exists():
+            raise RecordError(f"There is no record at {sqlite_path(self._url)} any more.")
         patience = Patience(most_seconds=_SECONDS_TO_ANNOTATE)
         writer = SqlWriter(self._url)
         try:

@@ -49,6 +49,7 @@ class SqlWriter:
     def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
         self._url = url
         self._busy_seconds = busy_seconds
+        self._file = sqlite_path(url) if is_sqlite(url) else None
         self._statements = build_statements(sqlite=is_sqlite(url))
         self._connection: Any = None
         self._full: NoSpaceError | None = None  # found, and not told yet
@@ -269,11 +270,16 @@ class SqlWriter:
         """The connection; it is opened unless it is open in this process.
 
         Raises:
-            RecordError: the database cannot be reached.
+            RecordError: the database cannot be reached, or its file is another one by now.
         """
         if self._connection is None or is_of_parent(self._connection):
             kept = take_kept(self._url, busy_seconds=self._busy_seconds)
             self._connection = kept or connect(self._url, busy_seconds=self._busy_seconds)
+        elif self._file is not None and self._connection.is_lost(self._file):
+            raise RecordError(
+                f"The record at {self._file} was deleted, moved or replaced while it was used: "
+                "what is written now nobody would find."
+            )
         return self._connection
 
     def close(self) -> None:

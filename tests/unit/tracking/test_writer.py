@@ -323,3 +323,19 @@ def test_a_pipeline_run_that_has_ended_keeps_its_status(record, end) -> None:
             record.write(PipelineMoved(3.0, ROOT, status))
     row = record.row("pipeline_runs")
     assert (row["status"], row["ended_at"], row["next_seq"]) == (end, 2.0, 2)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_file_that_is_gone_is_not_written_to(tmp_path: Path, replace: bool) -> None:
+    """SQLite would go on with a file that has no name any more: nobody would find the runs."""
+    path = tmp_path / "record.db"
+    url = f"sqlite:///{path}"
+    Database(url).prepare()
+    writer = SqlWriter(url)
+    writer.count_runs("a")
+    path.rename(tmp_path / "elsewhere.db")
+    if replace:
+        Database(url).prepare()
+    with pytest.raises(RecordError, match="was deleted, moved or replaced while it was used"):
+        writer.annotate("a", {})
+    writer.close()
