@@ -33,6 +33,7 @@ from sematic.run_context import SematicContext, evaluating
 _THREADS = 4
 _MOST_AT_A_TIME = 500
 """Keys in one question to the record: the first answers of many should not have to wait long."""
+_MOST_BYTES_TO_TRY = 1024 * 1024
 _NOTHING_TO_INTERRUPT = nullcontext()
 
 
@@ -256,8 +257,11 @@ class Evaluator:
     def _why_unreadable(
         self, output: ArtifactRef, interruptible: AbstractContextManager[object]
     ) -> str | None:
-        """Why the classes of now cannot read a value that others have written, if that is so."""
-        if not needs_code(output):
+        """Why the classes of now cannot read a value that others have written, if that is so.
+
+        What is large is not tried: that takes its time and memory, for each call that is served it.
+        """
+        if output.size > _MOST_BYTES_TO_TRY or not needs_code(output):
             return None
         try:
             with interruptible:

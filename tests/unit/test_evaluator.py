@@ -136,6 +136,12 @@ def test_an_output_that_cannot_be_read_does_not_hide_one_that_can() -> None:
     assert asked.warnings == []
 
 
+def test_what_is_large_is_not_read_before_it_is_served() -> None:
+    large = replace(of_class("1"), size=2 * 1024 * 1024)
+    asked = Asked(Cache(("old", large)), Unreadable(raises=ArtifactError("no")))
+    assert asked.look_up().original_run_id == "old"
+
+
 class Endless:
     """Takes for ever where it is read."""
 
