@@ -44,7 +44,7 @@ def repro(run_id: str, debug: bool, copy: Path | None) -> None:
     store = FileSystemStore(load_settings(reading=True).artifacts_uri)
     environment = queries.environment(run.root_id)
     copy = copy and copy.absolute()
-    with original_surroundings(environment):
+    with original_surroundings(environment) as places:
         function = _find_function(run)
         _check_arguments(function, inputs)
         if copy is not None:
@@ -52,7 +52,9 @@ def repro(run_id: str, debug: bool, copy: Path | None) -> None:
 
             values = {name: store.get(ref) for name, ref in inputs.items()}
             try:
-                path = write_script(copy, run, function, values=values, environment=environment)
+                path = write_script(
+                    copy, run, function, values=values, environment=environment, places=places
+                )
             except OSError as error:
                 place = error.filename or copy
                 raise click.ClickException(f"Cannot write {place}: {error.strerror}.") from error

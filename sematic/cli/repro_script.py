@@ -3,7 +3,7 @@
 import inspect
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def write_script(
     *,
     values: Mapping[str, object],
     environment: Mapping[str, Any],
+    places: Sequence[str],
 ) -> Path:
     """Write a script and its inputs; returns the path of the script.
 
@@ -43,7 +44,8 @@ def write_script(
         run: the recorded call.
         function: what it calls, importable.
         values: its arguments, by name.
-        environment: of its pipeline run: where its modules were.
+        environment: of its pipeline run: with which arguments it began.
+        places: where its modules were.
 
     Raises:
         ClickException: the directory has such a script already.
@@ -54,7 +56,7 @@ def write_script(
     directory.mkdir(parents=True, exist_ok=True)
     lines = [f"    {name!r}: {_keep(directory, name, v)},\n" for name, v in values.items()]
     reads_files = any(directory.glob("*.pickle"))
-    places, arguments = _places(environment), environment.get("arguments", [])[1:]
+    arguments = environment.get("arguments", [])[1:]
     module = function.path.removesuffix(f".{function.__qualname__}")
     imports = ["import pickle"] * reads_files + ["import sys"] * bool(places or arguments)
     imports += ["from pathlib import Path"] * reads_files
@@ -63,7 +65,7 @@ def write_script(
         _TEMPLATE.format(
             title=f"Run {short_id(run.id)}: {name}, with the inputs that are recorded.",
             imports="\n".join(imports) + "\n" * bool(imports),
-            path=f"sys.path[:0] = {places!r}  # where its modules were\n" if places else "",
+            path=f"sys.path[:0] = {list(places)!r}  # where its modules were\n" if places else "",
             command=f"sys.argv[1:] = {arguments!r}  # which they may read\n" if arguments else "",
             module=module,
             qualname=function.__qualname__,
@@ -73,11 +75,6 @@ def write_script(
         encoding="utf-8",
     )
     return path
-
-
-def _places(environment: Mapping[str, Any]) -> list[str]:
-    main, directory = environment.get("main"), environment.get("directory")
-    return list(dict.fromkeys(p for p in (main and str(Path(main).parent), directory) if p))
 
 
 def _keep(directory: Path, name: str, value: object) -> str:

@@ -257,19 +257,34 @@ def _read_arguments(queries: Queries, root_id: str) -> dict[str, ArtifactRef]:
 
 
 @contextmanager
-def original_surroundings(environment: Mapping[str, Any]) -> Iterator[None]:
-    """Be where the command that began a pipeline run was: its directory, modules and arguments."""
-    directory, main = environment.get("directory"), environment.get("main")
+def original_surroundings(environment: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Be where the command that began a pipeline run was: its directory, modules and arguments.
+
+    Yields:
+        What is first on ``sys.path`` meanwhile.
+    """
+    directory = environment.get("directory")
     before, path = working_directory(), list(sys.path)
-    places = [os.path.dirname(main)] if main else []
+    places = _module_places(environment)
     if directory and os.path.isdir(directory):
         os.chdir(directory)
-        places.append(directory)
     sys.path[:0] = places
     try:
         with original_command(environment):
-            yield
+            yield places
     finally:
         if before is not None:
             os.chdir(before)
         sys.path[:] = path
+
+
+def _module_places(environment: Mapping[str, Any]) -> list[str]:
+    """The directories where a command's modules were, for the beginning of ``sys.path``."""
+    directory, main = environment.get("directory"), environment.get("main")
+    modules = environment.get("modules")  # older versions did not tell it
+    if modules is not None:  # as python -m, which does not look beside the module's file
+        return [] if modules != directory and modules in sys.path else [modules]
+    places = [os.path.dirname(main)] if main else []
+    if directory and os.path.isdir(directory):
+        places.append(directory)
+    return list(dict.fromkeys(places))

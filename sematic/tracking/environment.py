@@ -7,17 +7,20 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any
 
 from sematic.credentials import hide_all_credentials, hide_credentials
 from sematic.forks import no_fork
 from sematic.git_commands import run_git
 from sematic.processes import working_directory
+from sematic.types.names import MAIN_NAMES
 
 _NAME = re.compile(r"^Name: *(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
@@ -30,11 +33,13 @@ class _Original:
     Attributes:
         arguments: of the command that began the pipeline run which is executed again.
         main: the path of its script.
+        modules: where its modules are, if ``python -m`` started it.
         typed: the command line of this process.
     """
 
     arguments: list[str]
     main: str | None
+    modules: str | None
     typed: list[str]
 
 
@@ -54,7 +59,8 @@ def original_command(environment: Mapping[str, Any]) -> Iterator[None]:
     """
     typed = sys.argv
     arguments = environment.get("arguments", typed)
-    token = _original.set(_Original(arguments, environment.get("main"), typed))
+    main, modules = environment.get("main"), environment.get("modules")
+    token = _original.set(_Original(arguments, main, modules, _command_line()))
     sys.argv = list(arguments)
     try:
         yield
@@ -68,13 +74,15 @@ def describe_command() -> dict[str, Any]:
 
     Passwords and tokens in URLs are not recorded, neither of the command nor of its arguments.
     """
-    original = _original.get() or _Original(sys.argv, _main_file(), sys.argv)
-    typed = [*_interpreter(original.typed), *original.typed]
+    original = _original.get() or _Original(
+        sys.argv, _main_file(), _module_directory(), _command_line()
+    )
     return {
-        "command": hide_all_credentials(shlex.join(typed)),
+        "command": hide_all_credentials(shlex.join(original.typed)),
         "arguments": [hide_all_credentials(argument) for argument in original.arguments],
         "directory": working_directory(),
         "main": original.main,
+        "modules": original.modules,
         "host": socket.gethostname(),
         "user": _user(),
         "pid": os.getpid(),
@@ -156,9 +164,33 @@ def _main_file() -> str | None:
     return os.path.abspath(path)
 
 
-def _interpreter(typed: Sequence[str]) -> list[str]:
-    """How Python was started, as far as the command line does not say it."""
-    return [] if typed and os.access(typed[0], os.X_OK) else ["python"]
+def _main_spec() -> ModuleSpec | None:
+    """Of a module that ``python -m`` or ``sematic run`` started; ``None`` of a script."""
+    spec: ModuleSpec | None = getattr(sys.modules.get("__main__"), "__spec__", None)
+    # A directory or a zip file that is run is named like a script.
+    return None if spec is None or spec.name in MAIN_NAMES or not spec.has_location else spec
+
+
+def _module_directory() -> str | None:
+    """Where ``python -m`` looks for modules first; ``None`` of a script.
+
+    That is the directory it was started in. If it is in another one by now, then most likely where
+    it found the module.
+    """
+    spec, directory = _main_spec(), working_directory()
+    if spec is None:
+        return None
+    if directory in sys.path:
+        return directory
+    return str(Path(str(spec.origin)).parents[spec.name.count(".")])
+
+
+def _command_line() -> list[str]:
+    """What was typed, as far as it can be told: Python replaces the name of a module by a path."""
+    spec, typed = _main_spec(), sys.argv
+    if spec is not None and typed[:1] == [spec.origin]:
+        return ["python", "-m", spec.name.removesuffix(".__main__"), *typed[1:]]
+    return list(typed) if typed and os.access(typed[0], os.X_OK) else ["python", *typed]
 
 
 def _user() -> str | None:

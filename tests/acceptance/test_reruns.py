@@ -124,6 +124,71 @@ def test_modules_have_the_arguments_of_the_command_however_often_it_is_rerun(
     assert get_run_output(open_record().pipeline_runs()[0].root_id) == 14
 
 
+MODULE = """
+import os, sys, sematic
+from .helper import why
+
+@sematic.func
+def convert(x: int) -> float:
+    import colorsys
+    if not os.path.exists("gate"):
+        raise ValueError(why)
+    return colorsys.rgb_to_hsv(x, x, x)[2]
+
+@sematic.func
+def pipeline(x: int) -> float:
+    return convert(x)
+
+if __name__ == "__main__":
+    if "elsewhere" in sys.argv:
+        os.chdir(os.path.dirname(__file__))
+    sematic.LocalRunner(progress="off").run(pipeline(int(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "module"), [("convert.py", "flows.convert"), ("__main__.py", "flows")]
+)
+@pytest.mark.parametrize("more", [(), ("elsewhere",)])
+def test_a_module_is_executed_again_as_python_m_does(
+    tmp_path: Path, file: str, module: str, more: tuple[str, ...]
+) -> None:
+    """What is beside it does not take the place of the standard library's modules."""
+    package = tmp_path / "flows"
+    package.mkdir()
+    (package / file).write_text(MODULE)
+    (package / "helper.py").write_text("why = 'no gate'")
+    (package / "colorsys.py").write_text("raise RuntimeError('not the one of Python')")
+    arguments = ("-m", module, "--rate", "2", *more)
+    assert "no gate" in run_python(*arguments, cwd=tmp_path, code=1)
+    shown = _run_m("show", _last("pipeline")).splitlines()
+    assert any(line.endswith(f" {' '.join(('python', *arguments))}") for line in shown)
+    for _ in range(2):
+        assert "no gate" in _run_m("rerun", _last("convert"), code=1)
+    assert " python -m sematic rerun " in _run_m("show", _last("pipeline"))
+    assert "as recorded" in _run_m("repro", _last("convert"), code=1)
+    _run_m("repro", _last("convert"), "--copy", str(tmp_path / "copy"))
+    place = package if more else tmp_path
+    (place / "gate").touch()
+    assert run_python(str(tmp_path / "copy" / "convert.py"), cwd=place) == "2\n"
+    _run_m("rerun", _last("convert"))
+    assert get_run_output(open_record().pipeline_runs()[0].root_id) == 2
+
+
+def test_a_module_that_sematic_runs_is_executed_again_as_python_m_does(tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "convert.py").write_text(MODULE)
+    (tmp_path / "flows" / "helper.py").write_text("why = 'no gate'")
+    (tmp_path / "flows" / "colorsys.py").write_text("raise RuntimeError('not the one of Python')")
+    run_sematic("run", "flows.convert", "--rate", "2", cwd=tmp_path, code=1)
+    assert "no gate" in run_sematic("rerun", _last("convert"), code=1)
+
+
+def _run_m(*arguments: str, code: int = 0) -> str:
+    """What ``sematic`` prints where no relative path, as of ``python -c``, is on ``sys.path``."""
+    return run_python("-m", "sematic", *arguments, code=code)
+
+
 def _last(name: str) -> str:
     latest = open_record().pipeline_runs()[0]
     return next(run.id for run in open_record().runs(latest.root_id) if run.name == name)

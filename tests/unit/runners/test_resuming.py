@@ -119,6 +119,22 @@ def test_the_original_surroundings_of_a_deleted_directory(tmp_path: Path) -> Non
     assert sys.path == before
 
 
+def test_the_original_surroundings_of_a_module_have_no_more_modules_than_python_m(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {"directory": str(tmp_path), "main": str(tmp_path / "flows" / "main.py")}
+    before = list(sys.path)
+    with original_surroundings(there) as places:  # of a script, or of an older version
+        assert places == [str(tmp_path / "flows"), str(tmp_path)]
+    module = {**there, "modules": str(tmp_path)}
+    with original_surroundings(module) as places:
+        assert places == [str(tmp_path)]
+        assert sys.path == [*places, *before]
+        assert describe_command()["modules"] == str(tmp_path), "so it can be executed again, too"
+    with original_surroundings({**module, "modules": before[-1]}) as places:
+        assert places == [], "an installed one is found in its turn"
+
+
 def test_the_original_surroundings_have_the_arguments_and_the_script_of_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
