@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sematic.cli.record import RunId, find_run, open_record
+from sematic.cli.record import RunId, find_run, open_record_in_reserve
 from sematic.cli.screen import find_screen
 from sematic.states import PipelineRunStatus, RunState
 from sematic.wording import count_states, short_id
@@ -34,7 +34,7 @@ def cancel(run_id: str, yes: bool, reason: str | None) -> None:
     """
     from sematic.client import cancel_run
 
-    queries = open_record()
+    queries = open_record_in_reserve()
     root_id = queries.resolve_root_id(find_run(queries, run_id))
     row = queries.pipeline_run(root_id)
     if row.status.is_terminal:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sematic.cli.consent import ask_first
-from sematic.cli.record import open_record
+from sematic.cli.record import open_record_in_reserve
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.errors import FencedError, SematicError
 from sematic.wording import SIGNS, format_count
@@ -28,7 +28,7 @@ def clean(dry_run: bool, yes: bool) -> None:
     """
     from sematic.tracking.views import DRIVER_LOST
 
-    queries, screen = open_record(), find_screen()
+    queries, screen = open_record_in_reserve(), find_screen()
     lost = queries.pipeline_runs(statuses={DRIVER_LOST})
     if not lost:
         click.echo("Every pipeline run has ended, or is driven by somebody.", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sematic.cli.consent import ask_first
-from sematic.cli.record import RunId, find_run, open_record
+from sematic.cli.record import RunId, find_run, open_record_in_reserve
 from sematic.cli.screen import Cell, Column, Screen, build_table, echo, find_screen
 from sematic.wording import SIGNS, format_age, format_count, short_id
 
@@ -73,7 +73,7 @@ def delete(
         raise click.UsageError("Name pipeline runs, or say --older-than; one of the two.")
     if keep_tags and older_than is None:
         raise click.UsageError("--keep-tag goes with --older-than.")
-    queries, screen = open_record(), find_screen()
+    queries, screen = open_record_in_reserve(), find_screen()
     if older_than is None:
         found = [_find_ended(queries, run_id) for run_id in run_ids]
         rows = list({row.root_id: row for row in found}.values())  # one may be named twice

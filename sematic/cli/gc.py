@@ -5,7 +5,7 @@ from functools import partial
 
 import click
 
-from sematic.cli.record import open_record
+from sematic.cli.record import open_record_in_reserve
 from sematic.wording import format_size
 
 
@@ -23,7 +23,7 @@ def gc(dry_run: bool) -> None:
     from sematic.tracking.references import find_referenced
 
     settings = load_settings()
-    if open_record().is_empty:
+    if open_record_in_reserve().is_empty:
         raise click.ClickException(
             "There is no record here, so nothing tells what is needed. Is SEMATIC_DATABASE_URL the "
             "one of the pipeline runs?"

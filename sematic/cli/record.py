@@ -29,6 +29,23 @@ def open_record() -> "Queries":
     return open_()
 
 
+def open_record_in_reserve() -> "Queries":
+    """As :func:`open_record`, for commands that mend a full disk, on which nothing can be read.
+
+    Raises:
+        RecordError, SettingsError: it cannot be read.
+    """
+    from sematic.tracking.faults import NoSpaceError
+
+    try:
+        return open_record()
+    except NoSpaceError:
+        from sematic.settings import load_settings
+        from sematic.tracking.reserve import in_reserve
+
+        return in_reserve(load_settings(reading=True).database_url, open_record)
+
+
 def find_run(queries: "Queries", prefix: str) -> str:
     """The id of the run that a short id means: a pipeline run comes before a nested run.
 

@@ -8,8 +8,8 @@ from sematic.errors import RecordError
 from sematic.states import TERMINAL_STATUSES
 from sematic.tracking.connections import connect, errors_explained, is_sqlite, transaction
 from sematic.tracking.faults import LockedError
-from sematic.tracking.patience import Patience
 from sematic.tracking.reading import reading
+from sematic.tracking.reserve import ReservePatience
 
 _TERMINAL = tuple(sorted(status.value for status in TERMINAL_STATUSES))
 _ENDED = f"status IN ({', '.join('?' for _ in _TERMINAL)})"
@@ -55,7 +55,8 @@ def find_ended_before(
 def delete_pipeline_run(url: str, root_id: str) -> None:
     """Take a pipeline run, with all of its runs, out of the record; the artifacts stay.
 
-    Nothing is done if somebody else has done so already.
+    Nothing is done if somebody else has done so already. On a full disk it takes the space of the
+    ballast: what is deleted leaves room in the record.
 
     Args:
         url: of the record.
@@ -64,7 +65,7 @@ def delete_pipeline_run(url: str, root_id: str) -> None:
     Raises:
         RecordError: it has not ended, or the record cannot be written.
     """
-    Patience().insist(lambda: _delete(url, root_id), on=LockedError)
+    ReservePatience(url).insist(lambda: _delete(url, root_id), on=LockedError)
 
 
 def _delete(url: str, root_id: str) -> None:

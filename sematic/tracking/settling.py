@@ -19,6 +19,7 @@ from sematic.tracking.liveness import sign_to_compare
 from sematic.tracking.patience import Patience
 from sematic.tracking.queries import open_queries
 from sematic.tracking.reading import reading
+from sematic.tracking.reserve import ReservePatience, in_reserve
 from sematic.tracking.sql_tracker import SqlTracker
 from sematic.tracking.views import PipelineRunRow
 from sematic.tracking.writer import SqlWriter
@@ -53,7 +54,7 @@ def cancel_pipeline_run(
         NotFoundError: there is no such pipeline run.
         RecordError: the record cannot be read or written.
     """
-    queries = open_queries(url)
+    queries = in_reserve(url, lambda: open_queries(url))
     row = queries.pipeline_run(root_id)
     if row.status.is_terminal:
         return row
@@ -142,7 +143,7 @@ def settle_broken(url: str, root_id: str, epoch: int, error: ErrorRecord) -> Non
 
 
 def _wish(url: str, root_id: str, reason: str) -> None:
-    with closing(SqlTracker(url)) as tracker:
+    with closing(SqlTracker(url, patience=ReservePatience(url))) as tracker:
         tracker.request_cancel(root_id, reason)
 
 
@@ -160,7 +161,7 @@ def _settle(
     ``prepare`` is called in between: what is to be over before anybody is told of the end. It is
     given what tells whether nobody has taken it over from here since.
     """
-    root_id = row.root_id
+    root_id, patience = row.root_id, patience or ReservePatience(url)
     with closing(SqlTracker(url, patience=patience, heartbeat_at=heartbeat_at)) as tracker:
         try:
             epoch = tracker.begin(_info(row), after_epoch=row.epoch)
