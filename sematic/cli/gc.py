@@ -6,7 +6,7 @@ from functools import partial
 import click
 
 from sematic.cli.record import open_record_in_reserve
-from sematic.wording import format_size
+from sematic.wording import format_count, format_size
 
 
 @click.command()
@@ -28,14 +28,23 @@ def gc(dry_run: bool) -> None:
             "There is no record here, so nothing tells what is needed. Is SEMATIC_DATABASE_URL the "
             "one of the pipeline runs?"
         )
-    count, size = 0, 0
-    for found in collect_garbage(
+    collect = partial(
+        collect_garbage,
         settings.artifacts_uri,
         find_recorded=partial(find_referenced, settings.database_url),
         now=time.time,
-        delete=not dry_run,
-    ):
+    )
+    count, size = 0, 0
+    for found in collect(delete=not dry_run):
         count, size = count + 1, size + found.size
         click.echo(found.name)
     verb = "Would delete" if dry_run else "Deleted"
-    click.echo(f"{verb} {count:,} file{'' if count == 1 else 's'}, {format_size(size)}")
+    young = [] if count else [found.size for found in collect(older_than=0.0, delete=False)]
+    if young:
+        files, are = format_count(len(young), "file"), "is" if len(young) == 1 else "are"
+        click.echo(
+            f"{verb} nothing: {files} ({format_size(sum(young))}) that no run refers to {are} "
+            "younger than a day."
+        )
+    else:
+        click.echo(f"{verb} {format_count(count, 'file')}, {format_size(size)}")

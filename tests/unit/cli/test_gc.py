@@ -25,8 +25,13 @@ def test_what_no_record_refers_to_is_deleted(sematic_cli: Cli, config_directory:
     pipelines.run(pipelines.data())
     folder = config_directory / "artifacts"
     store = FileSystemStore(folder)
-    ref = store.put(np.arange(10), object)
     assert sematic_cli("gc").stdout == "Deleted 0 files, 0 B\n"
+    ref = store.put(np.arange(10), object)
+    (path,) = (path for path in folder.rglob(f"{ref.id[2:]}*") if path.is_file())
+    young = f"1 file ({path.stat().st_size} B) that no run refers to is younger than a day."
+    assert sematic_cli("gc").stdout == f"Deleted nothing: {young}\n"
+    assert sematic_cli("gc", "--dry-run").stdout == f"Would delete nothing: {young}\n"
+    assert store.exists(ref)
     _age_all(folder)
     result = sematic_cli("gc", "--dry-run")
     name, last = result.stdout.splitlines()
