@@ -160,7 +160,10 @@ class LocalPlace:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
             # It belongs to somebody else, who looks after its age.
-        return True
+            return True
+        # Between the moments in which the system finds a file and changes its age somebody may have
+        # deleted it, as too old.
+        return self.has(artifact_id, size)
 
     def read(self, artifact_id: str, size: int) -> memoryview:
         """The bytes of an artifact: writable, and no write reaches the file.

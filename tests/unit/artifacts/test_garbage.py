@@ -84,6 +84,20 @@ def test_who_writes_between_look_and_deletion_keeps_the_value(
     assert not aside(_path(folder, ref)).exists()
 
 
+def test_who_renews_what_is_deleted_at_that_moment_writes_it_anew(
+    store: FileSystemStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has found the file by its name, and gives it an age when it has none any more."""
+    ref = _put_old(store, folder, np.arange(10))
+
+    def change_age(path: Path) -> None:
+        assert _collect(folder) == [ref.id]
+
+    monkeypatch.setattr(os, "utime", change_age)
+    assert store.put(np.arange(10), object) == ref
+    store.check(ref)
+
+
 def test_what_is_aside_can_be_read_and_written_anew(store: FileSystemStore, folder: Path) -> None:
     ref = _put_old(store, folder, np.arange(10))
     path = _path(folder, ref)
