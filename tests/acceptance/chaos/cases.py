@@ -33,6 +33,7 @@ class Kind:
         disk_megabytes: size of the file system that the record is on; 0 for any.
         lease_seconds: of the drivers.
         status: how the pipeline run must end.
+        calls: how many have begun at the latest when the fault strikes; 0 for as many as usual.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Kind:
     lease_seconds: float = LEASE_SECONDS
     weight: int = 1
     status: str = "COMPLETE"
+    calls: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,14 @@ KINDS = (
     Kind("stopped", _stop_driver, weight=8),
     Kind("locked", _lock, weight=6),
     Kind("locked-driver", lambda *a: [*_lock(*a), chaos.KillDriver()], weight=4),
-    Kind("full-disk", _fill, disk_megabytes=_MEGABYTES_WITH_RESERVE, weight=4, status="FAILED"),
+    Kind(
+        "full-disk",
+        _fill,
+        disk_megabytes=_MEGABYTES_WITH_RESERVE,
+        weight=4,
+        status="FAILED",
+        calls=70,  # to fill it takes longer than the last calls do
+    ),
     Kind(
         "full-for-a-while",
         _fill_for_a_while,
@@ -138,7 +147,7 @@ def run_case(kind: Kind, seed: int, world: World) -> Outcome:
         kind.faults(_chance("faults", seed), world),
         directory=world.directory,
         seed=seed,
-        calls=_CALLS[kind.mode],
+        calls=kind.calls or _CALLS[kind.mode],
         cwd=ROOT,
         environment=environment,
         lease_seconds=kind.lease_seconds,
