@@ -2,11 +2,11 @@
 
 import os
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
 import sematic
+from tests.waiting import wait_until
 
 _SECONDS = 60.0
 
@@ -18,11 +18,8 @@ def wait_until_recorded() -> None:
     """
     path = Path(os.environ["SEMATIC_CONFIG_DIR"], "sematic.db")
     run_id = sematic.context().run_id
-    deadline = time.monotonic() + _SECONDS
     with closing(sqlite3.connect(path, timeout=_SECONDS)) as record:
-        while not _executes(record, run_id):
-            assert time.monotonic() < deadline, f"run {run_id} was not recorded"
-            time.sleep(0.01)
+        wait_until(lambda: _executes(record, run_id), seconds=_SECONDS)
 
 
 def _executes(record: sqlite3.Connection, run_id: str) -> bool:

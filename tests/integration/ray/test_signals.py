@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.programs import ROOT, run_python
 from tests.integration.ray.processes import children_of, wait_until_gone
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -67,11 +67,8 @@ def test_sigterm_only_cancels_while_ray_is_up(tmp_path: Path, ray: str) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 180
-    while not started.with_suffix(".inline").exists():
-        assert time.monotonic() < deadline
-        assert program.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: started.with_suffix(".inline").exists() or program.poll() is not None)
+    assert program.poll() is None
     left = [child.pid for child in children_of(program.pid)]
     program.send_signal(signal.SIGTERM)
     output, _ = program.communicate(timeout=180)

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.programs import ROOT
 from tests.integration.ray.processes import children_of, wait_until_gone
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -68,11 +68,8 @@ def test_it_ends_with_the_function_and_not_before_the_process_knows(
         stdout=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 90
-    while not started.exists():
-        assert time.monotonic() < deadline
-        assert program.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: started.exists() or program.poll() is not None, seconds=90)
+    assert program.poll() is None
     left = [child.pid for child in children_of(program.pid)]
     program.send_signal(how)
     output, _ = program.communicate(timeout=30)

@@ -32,6 +32,14 @@ def look(url: str) -> Queries:
     return open_queries(url)
 
 
+@pytest.fixture
+def deaf(driver: Driver, config_directory: Path, url: str) -> Driver:
+    """One that is stopped, so that it cannot hear, and is not lost for a long while."""
+    driver.stop(config_directory / "sematic.db")
+    execute(url, "UPDATE pipeline_runs SET lease_seconds = 1000")
+    return driver
+
+
 class TestCancel:
     def test_it_returns_when_nothing_is_left(
         self, sematic_cli: Cli, driver: Driver, url: str
@@ -96,47 +104,32 @@ class TestCancel:
         assert result.stderr == "Error: No run has an id that starts with 'nope'.\n"
 
     def test_one_that_ends_before_it_hears(
-        self,
-        sematic_cli: Cli,
-        driver: Driver,
-        config_directory: Path,
-        url: str,
-        monkeypatch: pytest.MonkeyPatch,
+        self, sematic_cli: Cli, deaf: Driver, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        driver.stop(config_directory / "sematic.db")  # it cannot hear
-        execute(url, "UPDATE pipeline_runs SET lease_seconds = 1000")
-
         def end(_: float) -> None:
             execute(url, "UPDATE pipeline_runs SET status = 'COMPLETE', ended_at = 5")
 
         monkeypatch.setattr(module.time, "sleep", end)
-        result = sematic_cli("cancel", driver.run_id)
+        result = sematic_cli("cancel", deaf.run_id)
         assert result.exit_code == 1
         assert "could not be cancelled any more: it has ended COMPLETE." in result.stderr
 
     def test_a_driver_that_does_not_answer(
-        self,
-        sematic_cli: Cli,
-        driver: Driver,
-        config_directory: Path,
-        url: str,
-        monkeypatch: pytest.MonkeyPatch,
+        self, sematic_cli: Cli, deaf: Driver, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        driver.stop(config_directory / "sematic.db")  # it cannot hear
-        execute(url, "UPDATE pipeline_runs SET lease_seconds = 1000")
         monkeypatch.setattr(module, "_MOST_SECONDS", 0.5)
-        result = sematic_cli("cancel", driver.run_id)
+        result = sematic_cli("cancel", deaf.run_id)
         assert result.exit_code == 1
         assert "has not ended within " in result.stderr
-        assert f"sematic show {driver.run_id[:8]}" in result.stderr
+        assert f"sematic show {deaf.run_id[:8]}" in result.stderr
         execute(url, "UPDATE pipeline_runs SET heartbeat_at = 5")
-        assert sematic_cli("cancel", driver.run_id).exit_code == 0
-        row = look(url).pipeline_run(driver.run_id)
+        assert sematic_cli("cancel", deaf.run_id).exit_code == 0
+        row = look(url).pipeline_run(deaf.run_id)
         assert row.reason is not None
         assert "shows no sign of life any more." in row.reason
-        driver.process.send_signal(signal.SIGCONT)  # it finds itself fenced, and leaves
-        assert driver.process.wait(60) != 0
-        assert look(url).pipeline_run(driver.run_id).reason == row.reason
+        deaf.process.send_signal(signal.SIGCONT)  # it finds itself fenced, and leaves
+        assert deaf.process.wait(60) != 0
+        assert look(url).pipeline_run(deaf.run_id).reason == row.reason
 
     @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
     def test_at_a_terminal_it_asks(self, driver: Driver, url: str, answer: str, code: int) -> None:
