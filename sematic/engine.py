@@ -17,6 +17,7 @@ from sematic.events import (
     CallLost,
     CancelRequested,
     Change,
+    DropCall,
     EndPipeline,
     EvaluateInputs,
     EvaluateOutput,
@@ -27,6 +28,7 @@ from sematic.events import (
     PipelineAborted,
     PipelineMoved,
     PipelineStarted,
+    PrepareCall,
     RunCreated,
     RunMoved,
     Seed,
@@ -85,8 +87,7 @@ class Engine:
         settle: Callable[[str, int, ErrorRecord], None] | None = None,
         warn: Callable[[str], None] = logging.getLogger("sematic").warning,  # noqa: B008
     ) -> None:
-        self._store = store
-        self._tracker = tracker
+        self._store, self._tracker = store, tracker
         self._inline = InlineExecutor(store, clock)
         self._standalone: Executor = standalone or self._inline
         self._clock = clock
@@ -256,10 +257,9 @@ class Engine:
 
     def _carry_out(self, instructions: Sequence[Instruction]) -> list[Event]:
         answers: list[Event] = []
-        of_few = len(instructions) <= _FEW
         for instruction in instructions:
             try:
-                answers += self._carry_out_one(instruction, of_few)
+                answers += self._carry_out_one(instruction, len(instructions) <= _FEW)
             except BaseException as error:  # noqa: BLE001 - ends the pipeline run
                 self._abort(error)
         return answers
@@ -272,6 +272,8 @@ class Engine:
                 self._start(instruction)
             case StopCall():
                 self._stop(instruction)
+            case PrepareCall() | DropCall():
+                self._standalone.prepare(instruction)
             case EvaluateInputs() | EvaluateOutput() | LookUpOutput():
                 return self._evaluator.answer(instruction, of_few=of_few)
             case EndPipeline():
@@ -347,9 +349,9 @@ class Engine:
 
     def _is_quick(self) -> bool:
         """Whether to record an event, and to start a call, takes no time; false after the end."""
-        fresh = self._heartbeat is None or self._heartbeat.is_fresh()
-        behind = self._recording is None or self._recording.is_behind
-        return fresh and not behind and not self._state.ended
+        if self._state.ended or (self._recording is not None and self._recording.is_behind):
+            return False
+        return self._heartbeat is None or self._heartbeat.is_fresh()
 
     def _executor(self, call: Call) -> Executor:
         return self._standalone if call.options.standalone else self._inline
@@ -384,10 +386,9 @@ class Engine:
     def _take_if_quick(self, event: Event) -> bool:
         if not isinstance(event, CallEnded) or isinstance(event.outcome, Failed) or self._error:
             return False
-        due, stopping = self._state.next_due, self._state.stopping
-        if stopping or (due and due <= event.at) or self._leftovers.is_expected(event):
+        if self._state.stopping or self._leftovers.is_expected(event) or not self._is_quick():
             return False
-        if not self._is_quick():
+        if (due := self._state.next_due) and due <= event.at:
             return False
         self._take(event)
         if self._state.ended:

@@ -261,6 +261,28 @@ class StopCall:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareCall:
+    """A call waits for nothing but the output of an attempt that was started: make it ready.
+
+    It must not begin before it is started. Either that or DropCall follows, in the turn in which
+    the attempt is known to be over.
+
+    Attributes:
+        after: the run and the attempt that it waits for.
+    """
+
+    call: Call
+    after: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DropCall:
+    """A call that was made ready is not to be started now. It may be later."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluateInputs:
     """Compute the inputs of a call; ``outputs`` holds every run's that they depend on."""
 
@@ -311,5 +333,13 @@ class EndPipeline:
 
 
 Instruction: TypeAlias = (
-    Change | StartCall | StopCall | EvaluateInputs | EvaluateOutput | LookUpOutput | EndPipeline
+    Change
+    | StartCall
+    | StopCall
+    | PrepareCall
+    | DropCall
+    | EvaluateInputs
+    | EvaluateOutput
+    | LookUpOutput
+    | EndPipeline
 )

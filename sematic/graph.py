@@ -52,6 +52,13 @@ class PipelineGraph:
                 (released.outputs if is_output else released.calls).append(waiting_id)
         return released
 
+    def next_call(self, run_id: str) -> str | None:
+        """The call that waits for ``run_id``, if that is one only, and waits for nothing else."""
+        waiting = [waiter for waiter in self._dependents.get(run_id, ()) if not waiter[1]]
+        if len(waiting) != 1 or self._missing[waiting[0]] != 1:
+            return None
+        return waiting[0][0]
+
     def ancestors(self, run_id: str) -> Iterator[str]:
         """The parent of a run, its parent, and so on up to the root."""
         parent = self._parents[run_id]

@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 from sematic.calls import ErrorRecord, Failed
 from sematic.child_marks import marked_children
-from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
+from sematic.events import (
+    CallEnded,
+    CallLost,
+    DropCall,
+    Event,
+    PrepareCall,
+    StartCall,
+    StopCall,
+)
 from sematic.execution import CallInterrupted, execute_call
 from sematic.foreign_signals import ForeignSignals
 from sematic.interruption import Interruption
@@ -78,6 +86,9 @@ class InlineExecutor:
         the call ends as soon as it executes Python again.
         """
         self._interruption.stop((stop.call.run_id, stop.attempt))
+
+    def prepare(self, wish: PrepareCall | DropCall) -> None:
+        """There is nothing to make ready."""
 
     def close(self) -> None:
         """Let :meth:`work` return."""

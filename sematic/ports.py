@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from sematic.calls import ArtifactRef
-from sematic.events import Change, DriverChanged, Event, StartCall, StopCall
+from sematic.events import (
+    Change,
+    DriverChanged,
+    DropCall,
+    Event,
+    PrepareCall,
+    StartCall,
+    StopCall,
+)
 from sematic.function import Function
 
 Clock: TypeAlias = Callable[[], float]
@@ -55,6 +63,13 @@ class Executor(Protocol):
 
     def stop(self, stop: StopCall) -> None:
         """End an attempt early and return at once; the attempt still reports."""
+
+    def prepare(self, wish: PrepareCall | DropCall) -> None:
+        """Make a call ready that may be started soon, or let go of it; return at once.
+
+        An executor may leave it at nothing. What it has made ready begins no sooner than
+        :meth:`start` says.
+        """
 
     def close(self) -> None:
         """Leave nothing behind. Called once, when no attempt is active."""

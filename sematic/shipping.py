@@ -41,24 +41,21 @@ class Packer:
     def __init__(self) -> None:
         self._packed: dict[int, tuple[Function[..., Any], bytes]] = {}
 
-    def pack_call(
-        self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str
-    ) -> tuple[bytes, bytes]:
-        """A call and its function for :func:`unpack_call`. What executes it needs no more of it.
-
-        Raises:
-            UnserializableValueError: the function cannot be sent to another process.
-        """
+    def pack_call(self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str) -> bytes:
+        """A call without its function for :func:`unpack_call`. What executes it needs no more."""
         parts = {name: _artifact_parts(ref) for name, ref in inputs.items()}
-        packed = pickle.dumps((call.run_id, call.root_id, parts, log_path), _PROTOCOL)
-        return packed, self.pack_function(call.function)
+        return pickle.dumps((call.run_id, call.root_id, parts, log_path), _PROTOCOL)
 
     def knows(self, function: Function[..., Any]) -> bool:
         """Whether the function was packed before."""
         return id(function) in self._packed
 
     def pack_function(self, function: Function[..., Any]) -> bytes:
-        """A function as bytes: the same ones each time."""
+        """A function as bytes: the same ones each time.
+
+        Raises:
+            UnserializableValueError: it cannot be sent to another process.
+        """
         known = self._packed.get(id(function))
         if known is None:  # the function is kept too, so that its id stays its own
             packed = pickle.dumps(build_reference(function), _PROTOCOL)
@@ -67,7 +64,7 @@ class Packer:
 
 
 def unpack_call(packed: bytes, function: bytes) -> tuple[Call, dict[str, ArtifactRef], str]:
-    """A call to execute, its inputs and the path of its log, from what ``pack_call`` returned.
+    """A call to execute, its inputs and the path of its log, from what a packer has returned.
 
     Raises:
         ImportError: its function cannot be imported here.

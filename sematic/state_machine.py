@@ -38,6 +38,7 @@ from sematic.events import (
 from sematic.function import Function
 from sematic.graph import PipelineGraph
 from sematic.known_runs import KnownRun, KnownRuns, Times
+from sematic.look_ahead import LookAhead
 from sematic.questions import Questions
 from sematic.ready_calls import ReadyCalls
 from sematic.states import PipelineRunStatus, RunState, check_transition
@@ -59,6 +60,7 @@ class PipelineState:
         self._root_id = ""
         self._calls = ReadyCalls()
         self._ending = Ending(self._runs, self._graph, self._calls, self._out)
+        self._ahead = LookAhead(self._runs, self._graph, self._out)
         self._cache = CacheDesk()
         self._cache_namespace: str | None = None
         self._apart = True
@@ -83,6 +85,7 @@ class PipelineState:
         self._pass_outputs_on(event.at)
         self._ending.strike(event.at, event.at)
         self._start_ready(event.at)
+        self._ahead.settle(self._calls.is_active)
         self._ended = self._ending.conclude(self._runs[self._root_id], event.at)
         instructions = self._out[:]
         self._out.clear()
@@ -131,6 +134,7 @@ class PipelineState:
         if run is None:
             return
         self._calls.end(event.run_id)
+        self._ahead.over(event.run_id)
         times = (event.started_at, event.ended_at)
         doom = self._ending.attempt_over(event.run_id)
         match Failed(doom) if doom else event.outcome:
@@ -146,6 +150,7 @@ class PipelineState:
         if run is None:
             return
         self._calls.end(event.run_id)
+        self._ahead.over(event.run_id)
         times = None if event.started_at is None else (event.started_at, event.ended_at or event.at)
         doom = self._ending.attempt_over(event.run_id)
         if self._ending.stopping and doom is None:
@@ -191,6 +196,7 @@ class PipelineState:
         at, alive_until = event.at, event.alive_until
         lost = [self._runs[run_id] for run_id in self._calls.active]
         self._ending.driver_lost()
+        self._ahead.clear()
         self._ending.strike(alive_until, at)  # what the driver before did not come to do
         self._runs.limits.postpone(at - alive_until)
         self._calls.postpone(min(0.0, at - alive_until))  # pauses go on without a driver
@@ -289,6 +295,8 @@ class PipelineState:
         run.attempt += 1
         self._runs.move(run, RunState.SCHEDULED, at, inputs=run.inputs)
         self._out.append(StartCall(run.call, run.inputs or {}, run.attempt))
+        if self._runs_apart(run):
+            self._ahead.started(run, caching=self._cache_namespace is not None)
 
     def _current(self, run_id: str, attempt: int) -> KnownRun | None:
         """The run that an executor speaks of, unless it speaks of an attempt that is over."""
@@ -312,8 +320,7 @@ class PipelineState:
             if self._ending.verdict is not None:
                 continue
             assert run.output is not None
-            original_id = run.original_run_id or run.call.run_id
-            found = CachedOutput(original_id, run.output, run.cache_key)
+            found = CachedOutput(run.original_run_id or run.call.run_id, run.output, run.cache_key)
             for run_id in self._cache.resolve(run.call.run_id, found):
                 self._serve(self._runs[run_id], found, at)
             for run_id in released.calls:
@@ -355,15 +362,14 @@ class PipelineState:
         run.failures += 1
         if self._ending.verdict is None and run.retries(failed.error):
             self._runs.move(run, RunState.RETRYING, at, error=failed.error, times=times)
-            pause = run.pause
-            self._enqueue(run, until=at + pause if pause else None)
+            self._enqueue(run, until=at + run.pause if run.pause else None)
         else:
             self._ending.fail(run, failed, at, times=times)
 
     def active_calls(self) -> list[StopCall]:
         """What it takes to end every attempt that was started and has not ended."""
-        runs = [self._runs[run_id] for run_id in self._calls.active]
-        return [StopCall(run.call, run.attempt) for run in runs]
+        active = map(self._runs.__getitem__, self._calls.active)
+        return [StopCall(run.call, run.attempt) for run in active]
 
     def validate(self) -> None:
         """Check what must hold after every event. For tests.

@@ -14,6 +14,7 @@ from sematic.events import (
     CallLost,
     CancelRequested,
     DriverChanged,
+    DropCall,
     EndPipeline,
     EvaluateInputs,
     EvaluateOutput,
@@ -27,6 +28,7 @@ from sematic.events import (
     PipelineAborted,
     PipelineMoved,
     PipelineStarted,
+    PrepareCall,
     RunCreated,
     RunMoved,
     StartCall,
@@ -60,6 +62,7 @@ class Account:
     stopped: list[Attempt] = field(default_factory=list)
     asked: Counter[tuple[type, str]] = field(default_factory=Counter)
     answered: list[Attempt] = field(default_factory=list)
+    prepared: dict[str, Attempt] = field(default_factory=dict)  # and what each waits for
     executed: set[str] = field(default_factory=set)  # runs whose good end was recorded
     failures: dict[str, ErrorRecord] = field(default_factory=dict)
     status: PipelineRunStatus | None = None
@@ -104,6 +107,7 @@ class Account:
             case PipelineAborted():
                 self.ending = True
             case DriverChanged():
+                self.prepared.clear()
                 self.lost_attempts += self.open_attempts
                 self.open_attempts.clear()
                 self.asked -= Counter((type(q), r) for r, q in self.open_questions.items())
@@ -124,6 +128,10 @@ class Account:
                 self.status = status
             case StartCall():
                 self.take_start(instruction)
+            case PrepareCall(made, after):
+                self.take_preparation(made, after)
+            case DropCall(made):
+                assert self.prepared.pop(made.run_id) not in self.open_attempts, "dropped too soon"
             case StopCall(made, attempt):
                 assert (made.run_id, attempt) in self.open_attempts, "nobody is there to be stopped"
                 assert (made.run_id, attempt) not in self.stopped, "stopped twice"
@@ -177,7 +185,17 @@ class Account:
         assert start.attempt == self.attempts.get(run_id, 0) + 1
         assert start.inputs == self.expected_inputs(start.call)
         self.attempts[run_id] = start.attempt
+        assert self.prepared.pop(run_id, None) not in self.open_attempts
         self.open_attempts[run_id, start.attempt] = start
+
+    def take_preparation(self, made: Call, after: Attempt) -> None:
+        assert after in self.open_attempts, "nobody is there to be waited for"
+        assert all(map(self.runs_apart, (made.run_id, after[0])))
+        assert self.states[made.run_id] is RunState.CREATED
+        assert made.run_id not in self.prepared, "made ready twice"
+        needs = {need for value in made.inputs.values() for need in dependencies(value)}
+        assert needs - self.outputs.keys() == {after[0]}
+        self.prepared[made.run_id] = after
 
     def take_question(self, question: Question) -> None:
         run_id = question.call.run_id
@@ -204,6 +222,7 @@ class Account:
     def check(self) -> None:
         active = {run_id for run_id, _ in self.open_attempts}
         assert active == self.in_state(RunState.SCHEDULED)
+        assert all(after in self.open_attempts for after in self.prepared.values()), "undecided"
         standalone = set(filter(self.runs_apart, active))
         limit = self.max_parallelism
         assert limit is None or len(standalone) <= limit

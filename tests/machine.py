@@ -8,6 +8,7 @@ from sematic.errors import TimeoutError
 from sematic.events import (
     CancelRequested,
     DriverChanged,
+    DropCall,
     EndPipeline,
     EvaluateInputs,
     EvaluateOutput,
@@ -21,6 +22,7 @@ from sematic.events import (
     PipelineAborted,
     PipelineMoved,
     PipelineStarted,
+    PrepareCall,
     RunCreated,
     RunMoved,
     StartCall,
@@ -64,6 +66,10 @@ def in_words(instruction: Instruction) -> str:
             return f"look up {made.run_id}"
         case EndPipeline(status):
             return f"end {status.value}"
+        case PrepareCall(made, (before, attempt)):
+            return f"prepare {made.run_id} after {before} #{attempt}"
+        case DropCall(made):
+            return f"drop {made.run_id}"
 
 
 class Pipeline:
@@ -86,7 +92,17 @@ class Pipeline:
         self.instructions = self.state.handle(event)
         self.state.validate()
         self.at += 1
-        return [in_words(instruction) for instruction in self.instructions]
+        return [
+            in_words(instruction)
+            for instruction in self.instructions
+            if not isinstance(instruction, PrepareCall | DropCall)
+        ]
+
+    @property
+    def ahead(self) -> list[str]:
+        """What the last event said of calls that are made ready."""
+        found = [item for item in self.instructions if isinstance(item, PrepareCall | DropCall)]
+        return [in_words(instruction) for instruction in found]
 
     def start(self, root: Call | None = None, **options: object) -> list[str]:
         return self.send(PipelineStarted(self.at, root or call(ROOT), **options))  # type: ignore[arg-type]

@@ -4,19 +4,21 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sematic.calls import Call, ErrorRecord, Failed, Outcome
+from sematic.calls import Call, ErrorRecord, Failed
 from sematic.error_records import build_error_record
 from sematic.errors import InfrastructureError
-from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
+from sematic.events import CallEnded, CallLost, DropCall, Event, PrepareCall, StartCall, StopCall
 from sematic.log_files import log_path
 from sematic.ports import ArtifactStore, Clock
 from sematic.ray_backend.calls_to_ray import calls_to_ray
 from sematic.ray_backend.cluster import LocalRay
+from sematic.ray_backend.go_ahead import NOT_BEGUN, NOT_HEARD
 from sematic.ray_backend.losses import (
     DIED,
     SHUT_DOWN,
@@ -24,6 +26,7 @@ from sematic.ray_backend.losses import (
     count_oom_kills,
     describe_loss,
     means_death_of_ray,
+    was_told_to_exit,
 )
 from sematic.ray_backend.submission import Submission
 from sematic.ray_backend.taking_over import SECONDS_TO_KEEP, keep_permit, take_away
@@ -122,12 +125,30 @@ class RayExecutor:
             )
             self._thread.start()
         submission = None if self._is_lost() else self._submission
-        if submission is not None and self._is_quick(submission, start):
+        if submission is not None and self._begin(start, report, submission):
+            return
+        if submission is not None and self._is_quick(submission, start.call):
             self._submit(start, report)
         else:
             if submission is None:
                 self._asked_for.add((start.call.run_id, start.attempt))
             self._commands.put(lambda: self._submit(start, report))
+
+    def prepare(self, wish: PrepareCall | DropCall) -> None:
+        """Submit a call ahead, to begin when it is started, where it will not have to wait long."""
+        submission = self._submission
+        if submission is None or self._is_lost():
+            return
+        if isinstance(wish, DropCall):
+            submission.drop(wish.call)
+            return
+        before = self._tasks.get(wish.after)
+        if before is None or not self._commands.empty():
+            return
+        if submission.may_go_ahead(wish.call, before.call, beside=len(self._tasks)):
+            with suppress(Exception), calls_to_ray:  # where it is started, that is told of
+                if self._cluster.is_up(self._ray):
+                    submission.submit_ahead(wish.call)
 
     def stop(self, stop: StopCall) -> None:
         """Interrupt an attempt, and kill its worker where that does not help in time."""
@@ -151,16 +172,23 @@ class RayExecutor:
             stack.callback(self._give_back_permit)
             stack.callback(self._leave_tracker)
 
-    def _is_quick(self, submission: Submission, start: StartCall) -> bool:
+    def _is_quick(self, submission: Submission, call: Call) -> bool:
         """Whether it takes less to submit an attempt at once than to ask the thread to.
 
         Not for one of many: with as many tasks on their way, nobody waits for the next one.
         """
-        return (
-            len(self._tasks) < _MOST_QUICK
-            and self._commands.empty()
-            and submission.knows(start.call)
-        )
+        return len(self._tasks) < _MOST_QUICK and self._commands.empty() and submission.knows(call)
+
+    def _begin(self, start: StartCall, report: Report, submission: Submission) -> bool:
+        """Let an attempt begin that was submitted ahead. Returns whether it was."""
+        key = (start.call.run_id, start.attempt)
+
+        def register(ref: Any) -> Callable[[Any], None]:
+            self._tasks[key] = _Task(ref, start.call, report, submission)
+            return partial(self._take_result_ahead, start, report)
+
+        path = str(log_path(self._log_directory, start.call.root_id, *key))
+        return submission.begin(start.call, start.inputs, register, log_path=path)
 
     # --- the executor's thread ---------------------------------------------------------------
 
@@ -236,6 +264,8 @@ class RayExecutor:
         return Submission(ray, self._store, permit=self._permit, warn=self._warn)
 
     def _give_back_permit(self) -> None:
+        if self._submission is not None:
+            self._submission.stop_going_ahead()
         if self._permit is None:
             return
         if self._tasks:  # it was not waited for their end: what has not begun is not to
@@ -257,6 +287,8 @@ class RayExecutor:
     def _lose_ray(self) -> None:
         """Report what was with a Ray that is gone. One of ours that died is started again."""
         submission = self._submission  # it has refs, which are not to be let go of yet
+        if submission is not None:
+            submission.stop_going_ahead()
         died, self._submission = submission is self._dead, None
         self._was_shut_down = not died  # threads of that Ray may still be at work in this process
         self._cluster.wait_until_gone(self._ray)
@@ -316,6 +348,13 @@ class RayExecutor:
                 self._dead = task.submission
             task.report(self._ended(key, task.call, result))
 
+    def _take_result_ahead(self, start: StartCall, report: Report, result: Any) -> None:
+        key = (start.call.run_id, start.attempt)
+        if result not in (NOT_BEGUN, NOT_HEARD):
+            self._take_result(key, result)
+        elif self._tasks.pop(key, None) is not None:  # it had just waited long enough
+            self._commands.put(lambda: self._submit(start, report))
+
     def _ended(self, key: Key, call: Call, result: Any) -> Event:
         """What became of an attempt. It must not raise: nobody else would report it."""
         now = self._clock()
@@ -333,8 +372,10 @@ class RayExecutor:
             self._warn(f"What standalone functions print cannot be kept: {log_failure}")
         if stopped and isinstance(outcome, Failed):
             return CallLost(now, *key, STOPPED, started_at=started_at, ended_at=ended_at)
-        if _was_told_to_exit(outcome) and not self._cluster.is_up(self._ray):
+        if was_told_to_exit(outcome) and not self._cluster.is_up(self._ray):
             return CallLost(now, *key, SHUT_DOWN)
+        if self._submission is not None:
+            self._submission.note_seconds(call, ended_at - started_at)
         return CallEnded(now, *key, outcome, started_at=started_at, ended_at=ended_at)
 
     def _loss(self, key: Key, call: Call, error: Any) -> ErrorRecord:
@@ -346,11 +387,6 @@ class RayExecutor:
 
 def _wait_no_longer() -> None:
     """The command of the thread to itself, when none has come for a while."""
-
-
-def _was_told_to_exit(outcome: Outcome) -> bool:
-    """Whether it ended as a function does that executes when Ray ends its worker."""
-    return isinstance(outcome, Failed) and outcome.error.type == "builtins.SystemExit"
 
 
 def _failed(now: float, key: Key, error: BaseException) -> CallEnded:

@@ -4,7 +4,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from sematic.calls import ErrorRecord
+from sematic.calls import ErrorRecord, Failed, Outcome
 
 STOPPED = ErrorRecord("sematic.errors.CancellationError", "The call was stopped.")
 """The reason of a call that had been asked to end."""
@@ -95,3 +95,8 @@ def _crash(log: Path) -> str | None:
             words = found[-1].decode("utf-8", "replace")
             return f"it crashed ({words}). Its log tells where."
     return None
+
+
+def was_told_to_exit(outcome: Outcome) -> bool:
+    """Whether it ended as a function does that executes when Ray ends its worker."""
+    return isinstance(outcome, Failed) and outcome.error.type == "builtins.SystemExit"

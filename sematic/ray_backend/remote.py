@@ -17,6 +17,7 @@ from sematic.execution import execute_call
 from sematic.ports import ArtifactStore
 from sematic.processes import working_directory
 from sematic.ray_backend.forked_workers import note_sockets
+from sematic.ray_backend.go_ahead import NOT_BEGUN, NOT_HEARD, Place, hear
 from sematic.ray_backend.taking_over import check_permit
 from sematic.ray_backend.waking import listen
 from sematic.ray_backend.worker_log import WorkerLog
@@ -24,20 +25,21 @@ from sematic.shipping import pack_outcome, unpack_call
 from sematic.types.names import main_module_name, set_main_module_name
 
 
-def build_context(store: ArtifactStore, permit: Path | None) -> bytes:
+def build_context(store: ArtifactStore, permit: Path | None, words: Place | None) -> bytes:
     """What the workers of a pipeline run have in common with its driver, as bytes."""
     directory = working_directory()
     known = directory is not None
     paths = [os.path.abspath(path) for path in sys.path if known or os.path.isabs(path)]
     path = None if permit is None else str(permit)
-    return pickle.dumps((store, main_module_name(), paths, directory, path))
+    return pickle.dumps((store, main_module_name(), paths, directory, path, words))
 
 
-def build_message(packed: bytes, function: bytes, context: bytes) -> bytes:
+def build_message(packed: bytes | int, function: bytes, context: bytes) -> bytes:
     """The argument of :func:`execute_remotely`. One, since each costs Ray as much as the call does.
 
     Args:
-        packed: a call, see :mod:`sematic.shipping`.
+        packed: a call, see :mod:`sematic.shipping`; or the number of the slot in which the worker
+            hears which one it is, see :mod:`sematic.ray_backend.go_ahead`.
         function: its function; empty if it travels as a Ray object.
         context: from :func:`build_context`; the same bytes for every call of a pipeline run.
     """
@@ -53,13 +55,26 @@ def execute_remotely(message: bytes, function_ref: list[Any] | None = None) -> b
             is fetched only where it is needed.
 
     Returns:
-        The outcome, packed. It never raises for what user code does.
+        The outcome, packed; or NOT_BEGUN or NOT_HEARD. It never raises for what user code does.
     """
     note_sockets()
     _mark_children()
     listen(_log.note_interrupt)
     started_at = time.time()
-    outcome = _execute(message, function_ref)
+    try:
+        packed, function, context = pickle.loads(message)
+        store, permit, words = _enter_context(context)
+        if isinstance(packed, int):
+            packed = NOT_HEARD if words is None else hear(words, packed)
+            if packed in (NOT_BEGUN, NOT_HEARD):
+                return packed
+            started_at = time.time()
+        if function_ref is not None:
+            function = _fetch(function_ref)
+        outcome = _execute(packed, function, store, permit)
+    except Exception as error:  # noqa: BLE001
+        # A module that is missing here, above all.
+        outcome = Failed(build_error_record(error, pickled=True))
     ended_at = time.time()
     failure = None if _log.failure is None else str(_log.failure)
     try:
@@ -70,19 +85,11 @@ def execute_remotely(message: bytes, function_ref: list[Any] | None = None) -> b
         return pack_outcome(failed, started_at, ended_at)
 
 
-def _execute(message: bytes, function_ref: list[Any] | None) -> Outcome:
-    try:
-        packed, function, context = pickle.loads(message)
-        store, permit = _enter_context(context)
-        if function_ref is not None:
-            function = _fetch(function_ref)
-        call, inputs, log_path = unpack_call(packed, function)
-        with _log.capture(log_path), _no_terminal():
-            check_permit(permit)
-            outcome = execute_call(call, inputs, store=store, remote=True)
-    except Exception as error:  # noqa: BLE001
-        # A module that is missing here, above all.
-        return Failed(build_error_record(error, pickled=True))
+def _execute(packed: bytes, function: bytes, store: ArtifactStore, permit: str | None) -> Outcome:
+    call, inputs, log_path = unpack_call(packed, function)
+    with _log.capture(log_path), _no_terminal():
+        check_permit(permit)
+        outcome = execute_call(call, inputs, store=store, remote=True)
     if isinstance(outcome, Failed):
         return Failed(outcome.error)  # the exception itself stays here, its record travels
     return outcome
@@ -90,23 +97,26 @@ def _execute(message: bytes, function_ref: list[Any] | None) -> Outcome:
 
 _mark_children = cache(mark_children)  # a worker has nothing else to do: once is enough
 _log = WorkerLog()
-_contexts: dict[bytes, tuple[ArtifactStore, str | None, str | None]] = {}
+_contexts: dict[bytes, tuple[ArtifactStore, str | None, str | None, Place | None]] = {}
 
 
-def _enter_context(context: bytes) -> tuple[ArtifactStore, str | None]:
-    """Make this process see modules and files as the driver does. Returns store and permit."""
+def _enter_context(context: bytes) -> tuple[ArtifactStore, str | None, Place | None]:
+    """Make this process see modules and files as the driver does.
+
+    Returns the store, the permit and where the driver is heard.
+    """
     if context not in _contexts:
         _contexts.clear()  # a worker serves one pipeline run after the other
-        store, main_name, paths, directory, permit = pickle.loads(context)
+        store, main_name, paths, directory, permit, words = pickle.loads(context)
         set_main_module_name(main_name)
         known = [path for path in paths if os.path.exists(path)]
         sys.path[:] = [*known, *(path for path in sys.path if path not in known)]
-        _contexts[context] = (store, directory, permit)
-    store, directory, permit = _contexts[context]
+        _contexts[context] = (store, directory, permit, words)
+    store, directory, permit, words = _contexts[context]
     if directory is not None:
         with suppress(OSError):  # on another machine there may be none of this name
             os.chdir(directory)
-    return store, permit
+    return store, permit, words
 
 
 _fetched: dict[str, bytes] = {}

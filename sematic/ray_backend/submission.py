@@ -1,12 +1,16 @@
 """Calls as Ray tasks: what is made once is made once."""
 
+import math
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sematic.calls import ArtifactRef, Call
 from sematic.ports import ArtifactStore
+from sematic.ray_backend.calls_ahead import CallsAhead, OnResult
 from sematic.ray_backend.cluster import read_capacities
 from sematic.ray_backend.remote import build_context, build_message, execute_remotely
 from sematic.ray_backend.resources import RayOptions, clamp_to_any, describe_ignored, ray_options
@@ -15,6 +19,8 @@ from sematic.shipping import Packer
 
 # Code that is larger, because of the data in it, is given to Ray once rather than with each call.
 _MOST_BYTES_PER_CALL = 50_000
+# What takes longer gains little by going ahead.
+_MOST_SECONDS_BEFORE = 0.01
 
 
 class Submission:
@@ -40,13 +46,15 @@ class Submission:
         self._warn = warn
         self._capacities = read_capacities(ray)
         self._generic = ray.remote(execute_remotely)
-        self._context = build_context(store, permit)
+        self._ahead = _open_calls_ahead(self._capacities)
+        self._context = build_context(store, permit, self._ahead.place if self._ahead else None)
         self._packer = Packer()
         self._kept: dict[bytes, Any] = {}  # object refs
         self._by_options: dict[RayOptions, Any] = {}
         # By id of the requirements, which it keeps: the remote function, and what is wrong.
         self._by_requirements: dict[int, tuple[ResourceRequirements | None, Any, str]] = {}
         self._told: set[str] = set()
+        self._seconds: dict[int, float] = {}  # of the last call, by id of its function
         self._lock = threading.Lock()
 
     def submit(self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str) -> Any:
@@ -56,10 +64,70 @@ class Submission:
             UnserializableValueError: the call's function cannot be sent to a worker.
         """
         with self._lock:
-            return self._submit(call, inputs, log_path)
+            packed = self._packer.pack_call(call, inputs, log_path=log_path)
+            return self._submit(call, packed)
 
-    def _submit(self, call: Call, inputs: Mapping[str, ArtifactRef], log_path: str) -> Any:
-        packed, function = self._packer.pack_call(call, inputs, log_path=log_path)
+    def note_seconds(self, call: Call, seconds: float) -> None:
+        """Take notice of how long a call has executed that was submitted here."""
+        self._seconds[id(call.function)] = seconds
+
+    def may_go_ahead(self, call: Call, before: Call, *, beside: int) -> bool:
+        """Whether a call is to be submitted while the only one executes that it waits for.
+
+        Its worker keeps a processor meanwhile. So it may where the call before is soon over, to go
+        by the last one of its function; where there are processors for both, or the two are alone;
+        and where it cannot take what the call before needs, for Ray has them in one queue.
+
+        Args:
+            call: the one that waits.
+            before: the one that executes.
+            beside: how many calls are with Ray.
+        """
+        if self._ahead is None or not (self.knows(call) and self.knows(before)):
+            return False
+        is_short = self._seconds.get(id(before.function), math.inf) <= _MOST_SECONDS_BEFORE
+        has_room = beside == 1 or 2 * beside <= self._capacities[0].get("CPU", 0)
+        return is_short and has_room and self._remote(call) is self._remote(before)
+
+    def submit_ahead(self, call: Call) -> None:
+        """Start the task of a call that begins no sooner than :meth:`begin` says.
+
+        Raises:
+            UnserializableValueError: the call's function cannot be sent to a worker.
+        """
+        if self._ahead is not None:
+            self._ahead.submit(call.run_id, partial(self._submit_slot, call))
+
+    def _submit_slot(self, call: Call, slot: int) -> Any:
+        with self._lock:
+            return self._submit(call, slot)
+
+    def begin(
+        self,
+        call: Call,
+        inputs: Mapping[str, ArtifactRef],
+        register: Callable[[Any], OnResult],
+        *,
+        log_path: str,
+    ) -> bool:
+        """Let a call begin that was submitted ahead; see :meth:`CallsAhead.begin`."""
+        if self._ahead is None or not self._ahead.knows(call.run_id):
+            return False
+        packed = self._packer.pack_call(call, inputs, log_path=log_path)
+        return self._ahead.begin(call.run_id, packed, register)
+
+    def drop(self, call: Call) -> None:
+        """Let the task of a call that was submitted ahead, if it was, end without having begun."""
+        if self._ahead is not None:
+            self._ahead.drop(call.run_id)
+
+    def stop_going_ahead(self) -> None:
+        """Drop all that was submitted ahead, and submit nothing ahead any more."""
+        if self._ahead is not None:
+            self._ahead.close()
+
+    def _submit(self, call: Call, packed: bytes | int) -> Any:
+        function = self._packer.pack_function(call.function)
         remote = self._remote(call)
         if len(function) <= _MOST_BYTES_PER_CALL:
             return remote.remote(build_message(packed, function, self._context))
@@ -103,3 +171,12 @@ class Submission:
         if sentence not in self._told:
             self._told.add(sentence)
             self._warn(sentence)
+
+
+def _open_calls_ahead(nodes: list[dict[str, float]]) -> CallsAhead | None:
+    """For workers of this machine alone, which hear what this process says."""
+    if len(nodes) != 1:
+        return None
+    with suppress(OSError, AttributeError):  # it only takes longer without
+        return CallsAhead()
+    return None

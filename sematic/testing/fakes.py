@@ -4,7 +4,15 @@ from collections.abc import Callable, Collection
 
 from sematic.calls import ArtifactRef, ErrorRecord
 from sematic.errors import FencedError, RecordError
-from sematic.events import CallLost, Event, RunMoved, StartCall, StopCall
+from sematic.events import (
+    CallLost,
+    DropCall,
+    Event,
+    PrepareCall,
+    RunMoved,
+    StartCall,
+    StopCall,
+)
 from sematic.ports import Batch, PipelineRunInfo
 
 
@@ -93,6 +101,7 @@ class ManualExecutor:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.started: list[StartCall] = []
         self.stopped: list[StopCall] = []
+        self.prepared: dict[str, PrepareCall] = {}
         self.closed = False
         self._clock = clock
         self._reports: dict[tuple[str, int], Callable[[Event], None]] = {}
@@ -100,6 +109,7 @@ class ManualExecutor:
     def start(self, start: StartCall, report: Callable[[Event], None]) -> None:
         """Remember an attempt."""
         self.started.append(start)
+        self.prepared.pop(start.call.run_id, None)
         self._reports[start.call.run_id, start.attempt] = report
 
     def stop(self, stop: StopCall) -> None:
@@ -107,6 +117,13 @@ class ManualExecutor:
         self.stopped.append(stop)
         if (stop.call.run_id, stop.attempt) in self._reports:
             self.lose(stop.call.run_id, stop.attempt, "stopped")
+
+    def prepare(self, wish: PrepareCall | DropCall) -> None:
+        """Remember what was to be made ready, until it is started or dropped."""
+        if isinstance(wish, PrepareCall):
+            self.prepared[wish.call.run_id] = wish
+        else:
+            del self.prepared[wish.call.run_id]
 
     def end(self, event: Event, run_id: str, attempt: int) -> None:
         """Report how an attempt ended."""

@@ -15,7 +15,15 @@ import pytest
 import sematic
 from sematic.artifacts.store import FileSystemStore
 from sematic.calls import Expanded, Failed, OutputOf, Succeeded
-from sematic.events import CallEnded, CallLost, Event, StartCall, StopCall
+from sematic.events import (
+    CallEnded,
+    CallLost,
+    DropCall,
+    Event,
+    PrepareCall,
+    StartCall,
+    StopCall,
+)
 from sematic.execution import build_root_call, execute_call
 from sematic.future import Future
 from sematic.inline import InlineExecutor
@@ -314,6 +322,23 @@ def test_stopping_what_has_ended_does_nothing(harness, start, reports) -> None:
     harness.executor.stop(StopCall(started.call, 1))
     start(double(2))
     assert [type(event.outcome) for event in reports.wait(2)] == [Succeeded, Succeeded]
+
+
+def test_what_is_made_ready_begins_when_it_is_started(
+    harness, start, reports, store, tmp_path
+) -> None:
+    for number in range(1, 6):  # from the third time on an executor may know them
+        before = start(wait_for(str(tmp_path / "gate")))
+        call = build_root_call(double(number), store)
+        harness.executor.prepare(PrepareCall(call, (before.call.run_id, 1)))
+        (tmp_path / "gate").touch()
+        assert reports.wait(2 * number - 1)[-1].run_id == before.call.run_id
+        if number == 4:
+            harness.executor.prepare(DropCall(call))
+        harness.executor.start(StartCall(call, dict(call.inputs), 1), reports)
+        report = reports.wait(2 * number)[-1]
+        assert report.run_id == call.run_id
+        assert store.get(report.outcome.output) == 2 * number
 
 
 def test_nothing_is_left_after_close(adapter, store, tmp_path) -> None:

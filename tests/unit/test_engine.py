@@ -60,6 +60,9 @@ class ThreadExecutor:
     def stop(self, stop: object) -> None:
         """Threads cannot be stopped."""
 
+    def prepare(self, wish: object) -> None:
+        """Threads begin at once."""
+
     def close(self) -> None:
         self.closed += 1
         self._threads.shutdown()

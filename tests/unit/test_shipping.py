@@ -41,8 +41,9 @@ def call_of(function: Function[..., Any]) -> Call:
 
 def arrived(function: Function[..., Any]) -> Function[..., Any]:
     """The function as it is in another process."""
-    packed = Packer().pack_call(call_of(function), {}, log_path="")
-    return unpack_call(*packed)[0].function
+    packer, made = Packer(), call_of(function)
+    packed = packer.pack_call(made, {}, log_path="")
+    return unpack_call(packed, packer.pack_function(function))[0].function
 
 
 def outcome_of(function: Function[..., Any], *args: object) -> Outcome:
@@ -185,7 +186,7 @@ def test_a_variable_that_cannot_be_pickled_is_named() -> None:
         return lock.locked()
 
     with pytest.raises(UnserializableValueError) as caught:
-        Packer().pack_call(call_of(local), {}, log_path="")
+        Packer().pack_function(local)
     assert "cannot be sent to another process: its variable 'lock', a lock" in str(caught.value)
     assert "Make it inside of the function" in str(caught.value)
 
@@ -205,9 +206,9 @@ def test_a_shadowed_function_travels_with_its_code(monkeypatch) -> None:
 
 def test_a_call_arrives_with_all_that_its_execution_needs() -> None:
     inputs = {"x": artifact(1), "y": artifact("large", payload=None)}
-    call, arrived_inputs, log_path = unpack_call(
-        *Packer().pack_call(call_of(importable), inputs, log_path="/logs/a")
-    )
+    packer, made = Packer(), call_of(importable)
+    packed = packer.pack_call(made, inputs, log_path="/logs/a")
+    call, arrived_inputs, log_path = unpack_call(packed, packer.pack_function(importable))
     assert (call.run_id, call.root_id, call.function) == ("run", "root", importable)
     assert arrived_inputs == inputs
     assert log_path == "/logs/a"
@@ -281,7 +282,9 @@ SCRIPT = """
         packer = Packer()
         calls = [Call("run", "root", None, f, {}, f.options) for f in (countdown, configured)]
         with open(sys.argv[1], "wb") as file:
-            pickle.dump([packer.pack_call(call, {}, log_path="") for call in calls], file)
+            functions = [packer.pack_function(call.function) for call in calls]
+            packed = [packer.pack_call(call, {}, log_path="") for call in calls]
+            pickle.dump([*zip(packed, functions)], file)
 """
 WORKER = """
     import pickle

@@ -334,3 +334,34 @@ def loud(text: str) -> Loud:
 def speak_and_nest(word: str) -> str:
     print("by the function")
     return loud(word).word
+
+
+@sematic.func(standalone=True)
+def step(x: int, notes: str) -> int:
+    """Soon over; leaves a line in a file, and one in its log."""
+    note(notes)
+    print(f"step {x}")
+    return x + 1
+
+
+@sematic.func(standalone=True)
+def long_step(x: int, notes: str, seconds: float) -> int:
+    """As step, but it takes its time."""
+    time.sleep(seconds)
+    note(notes)
+    return x + 1
+
+
+@sematic.func(standalone=True)
+def nested_step(x: int, notes: str) -> int:
+    """As two steps."""
+    return step(step(x, notes), notes)
+
+
+@sematic.func(standalone=True, retry=sematic.RetrySettings((ValueError,), retries=1))
+def odd_step(x: int, notes: str) -> int:
+    """As step, where the file has an odd number of lines by then."""
+    note(notes)
+    if len(Path(notes).read_text().splitlines()) % 2:
+        raise ValueError("once more")
+    return x + 1

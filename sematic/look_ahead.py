@@ -1,0 +1,60 @@
+"""Which calls are made ready while the one that they wait for executes. Pure."""
+
+from collections.abc import Callable
+
+from sematic.calls import Call, Expression
+from sematic.events import DropCall, Instruction, PrepareCall
+from sematic.graph import PipelineGraph
+from sematic.known_runs import KnownRun, KnownRuns
+from sematic.states import RunState
+
+
+class LookAhead:
+    """Has the next call of a chain made ready: what that costs is not waited for then.
+
+    Args:
+        runs: all of them.
+        graph: what waits for what.
+        out: where instructions go.
+    """
+
+    def __init__(self, runs: KnownRuns, graph: PipelineGraph, out: list[Instruction]) -> None:
+        self._runs = runs
+        self._graph = graph
+        self._out = out
+        self._next: dict[str, Call] = {}  # by the run that executes before it
+        self._undecided: list[Call] = []
+
+    def started(self, run: KnownRun, *, caching: bool) -> None:
+        """An attempt has begun apart: have the call that alone waits for it made ready.
+
+        Not one that may be served from the cache, or whose inputs are computed: that it starts in
+        the turn in which the attempt is over must be certain.
+        """
+        next_id = self._graph.next_call(run.call.run_id)
+        if next_id is None:
+            return
+        following = self._runs[next_id]
+        call = following.call
+        if not call.options.standalone or (caching and call.options.cache):
+            return
+        computed = any(isinstance(value, Expression) for value in call.inputs.values())
+        if following.state is RunState.CREATED and not computed:
+            self._next[run.call.run_id] = call
+            self._out.append(PrepareCall(call, (run.call.run_id, run.attempt)))
+
+    def over(self, run_id: str) -> None:
+        """An attempt has ended, somehow: what waits for it is started in this turn, or dropped."""
+        if self._next and run_id in self._next:
+            self._undecided.append(self._next.pop(run_id))
+
+    def settle(self, is_active: Callable[[str], bool]) -> None:
+        """Drop what was not started. At the end of every turn."""
+        for call in self._undecided:
+            if not is_active(call.run_id):
+                self._out.append(DropCall(call))
+        self._undecided.clear()
+
+    def clear(self) -> None:
+        """Who was told to make something ready is gone."""
+        self._next.clear()
