@@ -21,9 +21,10 @@ from sematic.events import (
     EvaluationFailed,
     Event,
     InputsEvaluated,
+    LookedUp,
     LookUpOutput,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
 )
 from sematic.execution import CallInterrupted, evaluate_inputs, evaluate_output
 from sematic.ports import ArtifactStore, Clock, Tracker
@@ -31,8 +32,8 @@ from sematic.quick_evaluation import is_quick, needs_code
 from sematic.run_context import SematicContext, evaluating
 
 _THREADS = 4
-_MOST_AT_A_TIME = 500
-"""Keys in one question to the record: the first answers of many should not have to wait long."""
+_MOST_AT_A_TIME = 250
+"""Keys in one question to the record, and answers in one event: neither is to take long."""
 _MOST_BYTES_TO_TRY = 1024 * 1024
 _NOTHING_TO_INTERRUPT = nullcontext()
 
@@ -175,7 +176,7 @@ class Evaluator:
             return wanted
 
     def _look_up(self, wanted: list[LookUpOutput]) -> list[Event]:
-        """The answers that take no time; for the others begin to look.
+        """The answers that take no time, as one event; for the others begin to look.
 
         Whatever is wrong with the cache, the calls can still be executed.
         """
@@ -184,7 +185,7 @@ class Evaluator:
         except SematicError as error:
             self._warn_unusable(error)
             found = {}
-        answers: list[Event] = []
+        answers: list[LookedUp] = []
         for instruction in wanted:
             known = found.get(instruction.key, [])
             if not any(output.payload is None or needs_code(output) for _, output in known):
@@ -192,7 +193,7 @@ class Evaluator:
             else:  # that may take its time: the others do not wait for it
                 choose = partial(self._choose_beside, instruction, known)
                 self._threads.submit(choose, call=instruction.call)
-        return answers
+        return [OutputsLookedUp(self._clock(), tuple(answers))] if answers else []
 
     def _choose_beside(
         self,
@@ -204,7 +205,8 @@ class Evaluator:
         context = SematicContext(call.run_id, call.root_id)
         try:
             with evaluating(context, 0, thread_id=self._thread_id):
-                return partial(self._report, self._choose(instruction, known, interruptible))
+                answer = self._choose(instruction, known, interruptible)
+                return partial(self._report, OutputsLookedUp(self._clock(), (answer,)))
         except CallInterrupted:
             return None  # nobody waits for it any more
         except BaseException as error:  # noqa: BLE001 - the engine ends the pipeline run
@@ -215,13 +217,13 @@ class Evaluator:
         instruction: LookUpOutput,
         known: list[tuple[str, ArtifactRef]],
         interruptible: AbstractContextManager[object] = _NOTHING_TO_INTERRUPT,
-    ) -> Event:
+    ) -> LookedUp:
         original_id, output = None, None
         try:
             original_id, output = self._first_kept(known, interruptible)
         except SematicError as error:
             self._warn_unusable(error)
-        return OutputLookedUp(self._clock(), instruction.call.run_id, output, original_id)
+        return LookedUp(instruction.call.run_id, output, original_id)
 
     def _warn_unusable(self, error: SematicError) -> None:
         self._warn(f"The cache could not be asked, so it is not used: {error}")

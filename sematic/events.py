@@ -87,18 +87,25 @@ class EvaluationFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputLookedUp:
-    """The record was asked for the cached output of a call.
+class LookedUp:
+    """What the record knows of the cached output of a call.
 
     Attributes:
         output: what was found, or ``None``.
         original_run_id: the run that computed it.
     """
 
-    at: float
     run_id: str
     output: ArtifactRef | None = None
     original_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsLookedUp:
+    """The record was asked for the cached outputs of some calls."""
+
+    at: float
+    answers: tuple[LookedUp, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +181,7 @@ Event: TypeAlias = (
     | InputsEvaluated
     | OutputEvaluated
     | EvaluationFailed
-    | OutputLookedUp
+    | OutputsLookedUp
     | CallEnded
     | CallLost
     | CancelRequested
@@ -306,7 +313,7 @@ class EvaluateOutput:
 
 @dataclass(frozen=True, slots=True)
 class LookUpOutput:
-    """Ask the record for the output of a call; answered with OutputLookedUp."""
+    """Ask the record for the output of a call; answered with OutputsLookedUp."""
 
     call: Call
     key: str

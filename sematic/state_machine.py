@@ -26,7 +26,7 @@ from sematic.events import (
     InputsEvaluated,
     Instruction,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineAborted,
     PipelineMoved,
     PipelineStarted,
@@ -65,7 +65,7 @@ class PipelineState:
         self._cache_namespace: str | None = None
         self._apart = True
         self._questions = Questions(self._runs, self._out)
-        self._resolved: deque[KnownRun] = deque()  # outputs that were not passed on yet
+        self._resolved: deque[KnownRun] = deque()  # whose outputs were not passed on yet
         self._ended = False
 
     @property
@@ -87,8 +87,7 @@ class PipelineState:
         self._start_ready(event.at)
         self._ahead.settle(self._calls.is_active)
         self._ended = self._ending.conclude(self._runs[self._root_id], event.at)
-        instructions = self._out[:]
-        self._out.clear()
+        instructions, self._out[:] = self._out[:], ()  # others hold the list
         return instructions
 
     @property
@@ -164,15 +163,16 @@ class PipelineState:
             run.inputs = event.inputs
             self._offer(run, event.at)
 
-    def _output_looked_up(self, event: OutputLookedUp) -> None:
-        run = self._questions.answered(event.run_id)
-        if run is None or run.state is not RunState.CREATED:
-            return
-        if event.output is None:
-            self._enqueue(run)
-        else:
-            run.original_run_id = event.original_run_id
-            self._resolve(run, event.output, event.at)
+    def _outputs_looked_up(self, event: OutputsLookedUp) -> None:
+        for answer in event.answers:
+            run = self._questions.answered(answer.run_id)
+            if run is None or run.state is not RunState.CREATED:
+                continue
+            if answer.output is None:
+                self._enqueue(run)
+            else:
+                run.original_run_id = answer.original_run_id
+                self._resolve(run, answer.output, event.at)
 
     def _output_evaluated(self, event: OutputEvaluated) -> None:
         run = self._questions.answered(event.run_id)
@@ -392,7 +392,7 @@ _HANDLERS: dict[type, Callable[[PipelineState, Any], None]] = {
     InputsEvaluated: PipelineState._inputs_evaluated,
     OutputEvaluated: PipelineState._output_evaluated,
     EvaluationFailed: PipelineState._evaluation_failed,
-    OutputLookedUp: PipelineState._output_looked_up,
+    OutputsLookedUp: PipelineState._outputs_looked_up,
     CancelRequested: PipelineState._cancel_requested,
     PipelineAborted: PipelineState._aborted,
     TimePassed: lambda state, event: None,  # what is due is looked at after every event

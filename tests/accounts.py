@@ -24,7 +24,7 @@ from sematic.events import (
     Instruction,
     LookUpOutput,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineAborted,
     PipelineMoved,
     PipelineStarted,
@@ -100,7 +100,10 @@ class Account:
                 if self.open_attempts.pop(attempt, None) is None:
                     return False
                 self.answered.append(attempt)
-            case InputsEvaluated() | OutputEvaluated() | OutputLookedUp() | EvaluationFailed():
+            case OutputsLookedUp(_, answers):
+                open_ = [self.open_questions.pop(answer.run_id, None) for answer in answers]
+                return any(question is not None for question in open_)
+            case InputsEvaluated() | OutputEvaluated() | EvaluationFailed():
                 return self.open_questions.pop(event.run_id, None) is not None
             case CancelRequested():
                 self.ending = self.stopping = True

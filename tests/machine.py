@@ -16,9 +16,10 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     Instruction,
+    LookedUp,
     LookUpOutput,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineAborted,
     PipelineMoved,
     PipelineStarted,
@@ -135,7 +136,7 @@ class Pipeline:
     def looked_up(self, run_id: str, original_id: str | None = None) -> list[str]:
         """The cache was asked; ``original_id`` is the run whose output it had."""
         output = artifact(original_id) if original_id else None
-        return self.send(OutputLookedUp(self.at, run_id, output, original_id))
+        return self.send(OutputsLookedUp(self.at, (LookedUp(run_id, output, original_id),)))
 
     def evaluation_fails(self, run_id: str) -> list[str]:
         return self.send(EvaluationFailed(self.at, run_id, error("no such item")))

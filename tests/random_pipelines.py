@@ -15,9 +15,10 @@ from sematic.events import (
     EvaluationFailed,
     Event,
     InputsEvaluated,
+    LookedUp,
     LookUpOutput,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineAborted,
     PipelineStarted,
     StartCall,
@@ -31,7 +32,7 @@ from tests.builders import ROOT, artifact, call, ended, error, integer, list_of,
 MOST_EVENTS = 1000
 
 _REPORTS = (CallEnded, CallLost)
-_ANSWERS = (InputsEvaluated, OutputEvaluated, OutputLookedUp, EvaluationFailed)
+_ANSWERS = (InputsEvaluated, OutputEvaluated, OutputsLookedUp, EvaluationFailed)
 
 RETRIES = (
     *(None, None, None),
@@ -179,15 +180,25 @@ class World:
         if not isinstance(question, LookUpOutput) and self.chance(self.odds.refuse):
             self.send(EvaluationFailed(self.now, made.run_id, error("no such item")))
         elif isinstance(question, LookUpOutput):
-            output = artifact("cached", type_=made.function.output_descriptor)
-            found = (output, "elsewhere") if self.chance(30) else (None, None)
-            self.send(OutputLookedUp(self.now, made.run_id, *found))
+            others = [q.call for q in self.account.open_questions.values() if q is not question]
+            others = [q for q in others if self.is_looked_up(q) and self.chance(50)]
+            answers = tuple(map(self.looked_up, [made, *others]))
+            self.send(OutputsLookedUp(self.now, answers))
         elif isinstance(question, EvaluateInputs):
             inputs = {name: artifact(f"{made.run_id}.{name}") for name in made.inputs}
             self.send(InputsEvaluated(self.now, made.run_id, inputs))
         else:
             output = artifact(made.run_id, type_=made.function.output_descriptor)
             self.send(OutputEvaluated(self.now, made.run_id, output))
+
+    def is_looked_up(self, made: Call) -> bool:
+        return isinstance(self.account.open_questions[made.run_id], LookUpOutput)
+
+    def looked_up(self, made: Call) -> LookedUp:
+        if not self.chance(30):
+            return LookedUp(made.run_id)
+        output = artifact("cached", type_=made.function.output_descriptor)
+        return LookedUp(made.run_id, output, "elsewhere")
 
     def make_noise(self) -> None:
         """Events that cannot change anything: executors and networks repeat themselves."""
@@ -198,7 +209,7 @@ class World:
             events.append(ended(run_id, Failed(error()), attempt=attempt))
             events.append(lost(run_id, attempt=attempt))
         for event in self.account.events:
-            asked = getattr(event, "run_id", None) in self.account.open_questions
+            asked = any(run_id in self.account.open_questions for run_id in _run_ids(event))
             if isinstance(event, _REPORTS) or (isinstance(event, _ANSWERS) and not asked):
                 events.append(event)
         noise = self.random.choice(events)
@@ -275,3 +286,11 @@ def attempts(account: Account) -> Iterator[Attempt]:
         for instruction in out:
             if isinstance(instruction, StartCall):
                 yield instruction.call.run_id, instruction.attempt
+
+
+def _run_ids(event: Event) -> list[str]:
+    """The runs that an event speaks of, where it speaks of runs."""
+    if isinstance(event, OutputsLookedUp):
+        return [answer.run_id for answer in event.answers]
+    run_id = getattr(event, "run_id", None)
+    return [] if run_id is None else [run_id]

@@ -29,8 +29,9 @@ from sematic.events import (
     EvaluationFailed,
     Event,
     InputsEvaluated,
+    LookedUp,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineAborted,
     PipelineStarted,
     Seed,
@@ -55,8 +56,8 @@ def event_to_json(event: Event) -> str:
         return _succeeded(event, event.outcome)
     if type(event) is CallEnded and type(event.outcome) is Expanded:  # of many calls
         return _expanded(event, event.outcome)
-    if type(event) is OutputLookedUp:
-        return _looked_up(event)
+    if type(event) is OutputsLookedUp:
+        return f'{{"answers":[{",".join(map(_looked_up, event.answers))}]}}'
     return _encode(_EVENTS[type(event)](event))
 
 
@@ -160,9 +161,9 @@ def _number(value: float | None) -> str:
     return "null" if value is None else repr(value)
 
 
-def _looked_up(event: OutputLookedUp) -> str:
-    run_id, original_id = _quote(event.run_id), event.original_run_id
-    output = _quote(event.output.id) if event.output else "null"
+def _looked_up(answer: LookedUp) -> str:
+    run_id, original_id = _quote(answer.run_id), answer.original_run_id
+    output = _quote(answer.output.id) if answer.output else "null"
     original = "null" if original_id is None else _quote(original_id)
     return f'{{"run_id":{run_id},"output":{output},"original_run_id":{original}}}'
 

@@ -28,8 +28,9 @@ from sematic.events import (
     EvaluationFailed,
     Event,
     InputsEvaluated,
+    LookedUp,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineAborted,
     PipelineStarted,
     Seed,
@@ -127,9 +128,12 @@ class EventReader:
     def _output_evaluated(self, at: float, data: Data) -> OutputEvaluated:
         return OutputEvaluated(at, data["run_id"], self._artifact(data["output"]))
 
-    def _output_looked_up(self, at: float, data: Data) -> OutputLookedUp:
+    def _outputs_looked_up(self, at: float, data: Data) -> OutputsLookedUp:
+        return OutputsLookedUp(at, tuple(map(self._looked_up, data["answers"])))
+
+    def _looked_up(self, data: Data) -> LookedUp:
         output = self._known_artifact(data["output"])
-        return OutputLookedUp(at, data["run_id"], output, data["original_run_id"])
+        return LookedUp(data["run_id"], output, data["original_run_id"])
 
     def _ended(self, at: float, data: Data) -> CallEnded:
         outcome = self._outcome(data)
@@ -222,7 +226,9 @@ _EVENTS: dict[str, Callable[[EventReader, float, Any], Event]] = {
     "PipelineStarted": EventReader._started,
     "InputsEvaluated": EventReader._inputs_evaluated,
     "OutputEvaluated": EventReader._output_evaluated,
-    "OutputLookedUp": EventReader._output_looked_up,
+    "OutputsLookedUp": EventReader._outputs_looked_up,
+    # Of older records: one answer each.
+    "OutputLookedUp": lambda reader, at, data: OutputsLookedUp(at, (reader._looked_up(data),)),
     "CallEnded": EventReader._ended,
     "EvaluationFailed": lambda _, at, data: EvaluationFailed(
         at, data["run_id"], error_from_json(data["error"])

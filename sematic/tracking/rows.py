@@ -26,7 +26,7 @@ from sematic.events import (
     Event,
     InputsEvaluated,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
@@ -240,8 +240,9 @@ class RowBuilder:
         if ref.id in self._sent_artifacts:
             return
         self._sent_artifacts.add(ref.id)
-        texts = (storable_text(ref.payload), storable_text(ref.summary))
-        row = (ref.id, ref.codec, storable_text(ref.type), ref.size, *texts, at)
+        summary = None if ref.summary is None else storable_text(ref.summary)
+        text = storable_text(ref.payload)
+        row = (ref.id, ref.codec, storable_text(ref.type), ref.size, text, summary, at)
         rows.artifacts.append(row)
 
 
@@ -267,7 +268,7 @@ def _move(row: list[Any], change: RunMoved) -> None:
     row[_STATE], place = _STATES[change.state]
     row[_ATTEMPT] = change.attempt
     row[_ERROR] = _encode(error_to_json(change.error)) if change.error else None
-    row[_REASON] = storable_text(change.reason)
+    row[_REASON] = None if change.reason is None else storable_text(change.reason)
     if place is not None:
         row[place] = change.at
     if change.started_at is not None:
@@ -293,8 +294,10 @@ def _attempt(change: RunMoved) -> Row:
 def _event_artifacts(event: Event) -> Iterable[ArtifactRef]:
     """The artifacts that only the event names; those of runs come with the runs."""
     match event:
-        case OutputLookedUp() | OutputEvaluated():
-            return () if event.output is None else (event.output,)
+        case OutputEvaluated():
+            return (event.output,)
+        case OutputsLookedUp():
+            return [answer.output for answer in event.answers if answer.output is not None]
         case InputsEvaluated():  # its run may have to wait long before it starts
             return event.inputs.values()
         case CallEnded(outcome=Succeeded(output)):

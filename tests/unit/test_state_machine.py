@@ -13,6 +13,8 @@ from sematic.events import (
     CallLost,
     EvaluateInputs,
     EvaluateOutput,
+    LookedUp,
+    OutputsLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunMoved,
@@ -724,6 +726,17 @@ def test_inputs_are_evaluated_before_the_cache_is_asked(pipeline: Pipeline) -> N
     assert pipeline.succeed("a") == ["a RESOLVED", "evaluate inputs of b"]
     assert pipeline.inputs("b") == ["look up b"]
     assert pipeline.looked_up("b", "earlier")[:2] == ["b RESOLVED", "root RESOLVED"]
+
+
+def test_many_answers_of_the_cache_come_at_once(pipeline: Pipeline) -> None:
+    calls = [cached(name, inputs={"x0": artifact(name)}) for name in "abcd"]
+    pipeline.start_with(*calls, output=list_of(*"abcd"), cache_namespace="shared")
+    served = LookedUp("c", artifact("earlier"), "earlier")
+    answers = (LookedUp("b"), served, LookedUp("stranger"), LookedUp("a"), served)
+    words = pipeline.send(OutputsLookedUp(pipeline.at, answers))
+    assert words == ["c RESOLVED", "b SCHEDULED", "start b #1"]
+    assert pipeline.succeed("b") == ["b RESOLVED", "a SCHEDULED", "start a #1"]
+    assert pipeline.states("d") == [CREATED]
 
 
 def test_the_same_call_waits_for_the_first_one(pipeline: Pipeline) -> None:

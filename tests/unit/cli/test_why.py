@@ -13,7 +13,7 @@ from click.testing import Result
 import sematic
 from sematic.calls import OutputOf
 from sematic.client import cancel_run, open_record
-from sematic.events import DriverChanged, OutputLookedUp, PipelineStarted
+from sematic.events import DriverChanged, LookedUp, OutputsLookedUp, PipelineStarted
 from sematic.tracking.queries import open_queries
 from tests.builders import ROOT, artifact, call, expanded, failed, list_of, lost, succeeded
 from tests.driver import Driver
@@ -453,7 +453,7 @@ class TestWaiting:
         calls = [call(id_, cache=True, inputs=inputs, standalone=True) for id_ in ("a1", "a2")]
         started = PipelineStarted(1.0, call(ROOT), cache_namespace="n")
         pipeline.record(started, expanded(ROOT, calls, list_of("a1", "a2")))
-        pipeline.record(OutputLookedUp(1.0, "a1"))
+        pipeline.record(OutputsLookedUp(1.0, (LookedUp("a1"),)))
         execute(pipeline.url, "UPDATE pipeline_runs SET cache_namespace = 'n'")
         facts = self.facts(sematic_cli, "a2")
         assert "waits for a1 a1 (SCHEDULED for" in facts

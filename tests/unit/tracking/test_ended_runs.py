@@ -9,8 +9,9 @@ import pytest
 from sematic.errors import FencedError
 from sematic.events import (
     CancelRequested,
+    LookedUp,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunMoved,
@@ -90,7 +91,7 @@ def test_no_write_changes_the_inputs_of_a_run_that_has_ended(url: str) -> None:
     pipeline.record(started, expanded(ROOT, calls, list_of("b", "c"), at=2.0))
     pipeline.record(succeeded("a", at=3.0))
     pipeline.record(succeeded("b", at=4.0))
-    pipeline.record(OutputLookedUp(5.0, "c", artifact("old"), "old"))
+    pipeline.record(OutputsLookedUp(5.0, (LookedUp("c", artifact("old"), "old"),)))
     pipeline.close()
     before = [input_of(url, run_id) for run_id in "bc"]
     assert before == [artifact("a").id, artifact("b").id]

@@ -29,8 +29,9 @@ from sematic.events import (
     EvaluationFailed,
     Event,
     InputsEvaluated,
+    LookedUp,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineAborted,
     PipelineStarted,
     Seed,
@@ -95,8 +96,8 @@ EVENTS: list[Event] = [
     InputsEvaluated(2.5, "a", {"x": ONE, "y": TWO}),
     OutputEvaluated(2.5, "a", THREE),
     EvaluationFailed(2.5, "a", ERROR),
-    OutputLookedUp(2.5, "a"),
-    OutputLookedUp(2.5, "a", TWO, "old"),
+    OutputsLookedUp(2.5, (LookedUp("a"),)),
+    OutputsLookedUp(2.5, (LookedUp("a", TWO, "old"), LookedUp("b"), LookedUp("c", ONE, "old"))),
     ended("a", Succeeded(ONE), at=9.0, attempt=2),
     ended("a", Failed(ERROR)),
     expanded("a", [call("b", parent="a"), call("c", parent="a", inputs=INPUTS)], OutputOf("c")),
@@ -128,6 +129,17 @@ def test_events_come_back(event: Event) -> None:
 def test_all_kinds_are_written_as_the_encoder_of_json_writes_them(event: Event) -> None:
     text = event_to_json(event)
     assert text == json.dumps(json.loads(text), separators=(",", ":"))
+
+
+@pytest.mark.parametrize("answer", [LookedUp("a"), LookedUp("a", TWO, "old")])
+def test_look_ups_of_older_records_come_one_by_one(answer: LookedUp) -> None:
+    output = None if answer.output is None else answer.output.id
+    payload = json.dumps(
+        {"run_id": "a", "output": output, "original_run_id": answer.original_run_id}
+    )
+    reader = EventReader({TWO.id: TWO}, FUNCTIONS.__getitem__)
+    event = reader.read_event("OutputLookedUp", 2.5, payload, ROOT)
+    assert event == OutputsLookedUp(2.5, (answer,))
 
 
 def test_every_kind_of_event_comes_back() -> None:

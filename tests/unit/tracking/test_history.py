@@ -17,8 +17,9 @@ from sematic.events import (
     DriverChanged,
     Event,
     InputsEvaluated,
+    LookedUp,
     OutputEvaluated,
-    OutputLookedUp,
+    OutputsLookedUp,
     PipelineStarted,
 )
 from sematic.ports import Batch
@@ -66,7 +67,7 @@ EVENTS: tuple[Event, ...] = (
         list_of("c", "d"),
         at=2.0,
     ),
-    OutputLookedUp(3.0, "c"),
+    OutputsLookedUp(3.0, (LookedUp("c"),)),
     ended("a", Failed(error()), at=4.0),
     succeeded("a", at=5.0, attempt=2),
     InputsEvaluated(6.0, "b", {"x": artifact("selected")}),
