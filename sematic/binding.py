@@ -88,7 +88,9 @@ def _bind_container(value: Any, type_: object) -> object:
             pairs = zip(value, form.args, strict=True)
             return type(value)([_bind_part(part, kind) for part, kind in pairs])
         case Kind.COLLECTION if isinstance(value, _ITEMS) or type(value) is tuple:
-            return with_parts(value, [_bind_part(part, form.args[0]) for part in parts(value)])
+            cast = caster(form.args[0])
+            bound = [bind_value(part, form.args[0], cast) for part in parts(value)]
+            return with_parts(value, bound)
         case Kind.MAPPING if isinstance(value, dict):
             bound, half = parts(value), len(value)
             types = [form.args[0]] * half + [form.args[1]] * half

@@ -21,7 +21,7 @@ from sematic.forked_children import children_end_here
 from sematic.function import Function
 from sematic.future import Future, Operation, Selection
 from sematic.hidden_futures import explain_mistaken, find_holder
-from sematic.nesting import holds_future, iter_nested
+from sematic.nesting import ATOMS, holds_future, iter_nested
 from sematic.ports import ArtifactStore
 from sematic.run_context import ExecutingCall, SematicContext, executing, executing_call
 from sematic.stored_values import build_argument, build_output, store_argument, store_output
@@ -213,7 +213,7 @@ def _reachable(value: object) -> dict[str, Future]:
             seen.add(id(node))
             if isinstance(node, Future):
                 found[node.id] = node
-                stack.extend(node.kwargs.values())
+                stack.extend([part for part in node.kwargs.values() if type(part) not in ATOMS])
             elif isinstance(node, Selection):
                 stack.extend((node._source, node._key))
             elif isinstance(node, Operation):

@@ -148,14 +148,20 @@ class _Builder:
         while stack:
             node = stack[-1]
             missing = [part for part in self._parts(node) if id(part) not in self._index]
-            if missing:
+            if any(type(part) is not Future for part in missing):
                 stack.extend(reversed(missing))
                 continue
+            for future in missing:  # which have no parts; often there are thousands
+                if id(future) not in self._index:
+                    self._add(future, self._step(future))
             stack.pop()
             if id(node) not in self._index:
-                self._steps.append(self._step(node))
-                self._index[id(node)] = len(self._steps) - 1
+                self._add(node, self._step(node))
         return Expression(tuple(self._steps))
+
+    def _add(self, node: object, step: Step) -> None:
+        self._index[id(node)] = len(self._steps)
+        self._steps.append(step)
 
     def _parts(self, node: object) -> list[object]:
         if isinstance(node, Future):

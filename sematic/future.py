@@ -7,7 +7,7 @@ when what they depend on is known. None of them ever holds up the program that b
 
 import math
 import operator
-import uuid
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -197,7 +197,7 @@ class Future(AbstractFuture):
     def __init__(
         self, function: Any, kwargs: Mapping[str, object], *, options: CallOptions
     ) -> None:
-        self.id = uuid.uuid4().hex
+        self.id = os.urandom(16).hex()
         self.function = function
         self.kwargs = dict(kwargs)
         self.props = options

@@ -38,6 +38,8 @@ def can_cast_type(from_type: Any, to_type: Any) -> tuple[bool, str | None]:
     Returns:
         ``(True, None)``, or ``False`` and the reason. Never raises, however strange the types.
     """
+    if from_type is to_type and type(from_type) is type:  # most are, and to make keys takes longer
+        return True, None
     reason = _cached_reason(TypeKey(from_type), TypeKey(to_type))
     return reason is None, reason
 

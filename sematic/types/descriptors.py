@@ -26,7 +26,14 @@ def describe_type(type_: Any) -> str:
     ``Annotated`` is left out. Classes have their module in front, except for Python's builtins;
     classes of a script have the script's name instead of ``__main__``.
     """
+    if type(type_) is type:  # most are plain classes, which are keys by themselves
+        return _cached_class_description(type_, main_module_name())
     return _cached_description(TypeKey(type_), main_module_name())
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached_class_description(cls: type, main_name: str) -> str:
+    return _describe(cls)
 
 
 @functools.lru_cache(maxsize=4096)
