@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from sematic.calls import ArtifactRef
@@ -39,19 +38,6 @@ def cache_key(
     return f"{digest[:-PLACE_DIGITS]}{place[:PLACE_DIGITS]}_{namespace}"
 
 
-@dataclass(frozen=True, slots=True)
-class CachedOutput:
-    """An output that is known, the run that computed it, and the key under which it is shared.
-
-    The key is that of the code that made it; where the code has changed since the call was made,
-    it is not the one that the desk was asked with.
-    """
-
-    run_id: str
-    output: ArtifactRef
-    key: str | None
-
-
 class Answer(Enum):
     """What a call without a known output is to do."""
 
@@ -68,7 +54,7 @@ class CacheDesk:
     """The cached calls of one pipeline run."""
 
     def __init__(self) -> None:
-        self._known: dict[str, CachedOutput] = {}
+        self._known: dict[str, str] = {}
         self._leaders: dict[str, str] = {}
         self._followers: dict[str, list[str]] = {}
         self._key_of: dict[str, str] = {}
@@ -77,8 +63,8 @@ class CacheDesk:
 
     def ask(
         self, run_id: str, key: str, *, ancestors: Iterable[str], again: bool = False
-    ) -> CachedOutput | Answer:
-        """What is known of ``key``, or what the run is to do about it.
+    ) -> str | Answer:
+        """The run that has the output of ``key``, or what the one that asks is to do about it.
 
         One that is to execute ``again`` does so whatever is known; others may wait for it.
         """
@@ -110,11 +96,11 @@ class CacheDesk:
                     looked_at.append(needed)
         return False
 
-    def resolve(self, run_id: str, found: CachedOutput) -> list[str]:
-        """Take in the output of a run; returns the runs that waited for it."""
+    def resolve(self, run_id: str) -> list[str]:
+        """Say that the output of a run is known; returns the runs that waited for it."""
         self._needs.pop(run_id, None)
         key = self._key_of.pop(run_id, None)
         if key is None:
             return []
-        self._known[key] = found
+        self._known[key] = run_id
         return self._followers.pop(key, [])

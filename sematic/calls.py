@@ -149,6 +149,13 @@ class Call:
         )
 
 
+def needs_of(call: Call) -> list[str]:
+    """The ids of the runs whose outputs a call waits for; one may come more than once."""
+    if are_artifacts(call.inputs):  # as in most fan-outs
+        return []
+    return [need for value in call.inputs.values() for need in dependencies(value)]
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRecord:
     """An exception as data.

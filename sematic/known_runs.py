@@ -202,6 +202,11 @@ class KnownRuns(dict[str, KnownRun]):
         """The runs that are in a state. Looks at all of them."""
         return [run for run in self.values() if run.state is state]
 
+    def has_output(self, run_id: str, type_: str) -> bool:
+        """Whether the output of a run is known, and of a type."""
+        output = self[run_id].output
+        return output is not None and output.type == type_
+
     def known_artifact(self, value: Input) -> ArtifactRef | None:
         """The artifact that ``value`` is, ``None`` where it must be computed."""
         if isinstance(value, ArtifactRef):

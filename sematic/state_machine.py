@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sematic.cache_desk import Answer, CacheDesk, CachedOutput
+from sematic.cache_desk import Answer, CacheDesk
 from sematic.calls import (
     ArtifactRef,
     Call,
@@ -14,6 +14,7 @@ from sematic.calls import (
     OutputOf,
     Succeeded,
     dependencies,
+    needs_of,
 )
 from sematic.ending import Ending
 from sematic.events import (
@@ -129,11 +130,8 @@ class PipelineState:
             self._create((event.call,), event.at)
 
     def _call_ended(self, event: CallEnded) -> None:
-        run = self._current(event.run_id, event.attempt)
-        if run is None:
+        if (run := self._end_attempt(event)) is None:
             return
-        self._calls.end(event.run_id)
-        self._ahead.over(event.run_id)
         times = (event.started_at, event.ended_at)
         doom = self._ending.attempt_over(event.run_id)
         match Failed(doom) if doom else event.outcome:
@@ -145,11 +143,8 @@ class PipelineState:
                 self._attempt_failed(run, failed, event.at, times=times)
 
     def _call_lost(self, event: CallLost) -> None:
-        run = self._current(event.run_id, event.attempt)
-        if run is None:
+        if (run := self._end_attempt(event)) is None:
             return
-        self._calls.end(event.run_id)
-        self._ahead.over(event.run_id)
         times = None if event.started_at is None else (event.started_at, event.ended_at or event.at)
         doom = self._ending.attempt_over(event.run_id)
         if self._ending.stopping and doom is None:
@@ -243,9 +238,7 @@ class PipelineState:
                 self._admit(run, at)
 
     def _admit(self, run: KnownRun, at: float) -> None:
-        call = run.call
-        needs = [need for value in call.inputs.values() for need in dependencies(value)]
-        if self._graph.add(call.run_id, call.parent_id, needs=needs):
+        if self._graph.add(run.call.run_id, run.call.parent_id, needs=needs_of(run.call)):
             self._prepare(run, at)
 
     def _prepare(self, run: KnownRun, at: float) -> None:
@@ -266,18 +259,24 @@ class PipelineState:
             return
         ancestors = self._graph.ancestors(call.run_id)
         match self._cache.ask(call.run_id, run.desk_key, ancestors=ancestors, again=run.again):
-            case CachedOutput() as found if found.output.type == call.output_descriptor:
-                self._serve(run, found, at)
-            case CachedOutput() | Answer.LOOK_UP:  # or it was made when the code had changed
+            case str(known_id) if self._runs.has_output(known_id, call.output_descriptor):
+                self._serve(run, self._runs[known_id], at)
+            case str() | Answer.LOOK_UP:  # or it was made when the code had changed
                 self._questions.ask(run)
             case Answer.EXECUTE:
                 self._enqueue(run)
             case Answer.WAIT:
                 pass
 
-    def _serve(self, run: KnownRun, found: CachedOutput, at: float) -> None:
-        run.original_run_id, run.cache_key = found.run_id, found.key
-        self._resolve(run, found.output, at)
+    def _serve(self, run: KnownRun, known: KnownRun, at: float) -> None:
+        """Give a run the output of another one, and the key of the code that made it.
+
+        Where that has changed since the call was made, it is not the key that the desk knows.
+        """
+        assert known.output is not None
+        run.original_run_id = known.original_run_id or known.call.run_id
+        run.cache_key = known.cache_key
+        self._resolve(run, known.output, at)
 
     def _enqueue(self, run: KnownRun, *, until: float | None = None) -> None:
         self._calls.add(run.call.run_id, standalone=self._runs_apart(run), until=until)
@@ -298,11 +297,14 @@ class PipelineState:
         if self._runs_apart(run):
             self._ahead.started(run, caching=self._cache_namespace is not None)
 
-    def _current(self, run_id: str, attempt: int) -> KnownRun | None:
+    def _end_attempt(self, event: CallEnded | CallLost) -> KnownRun | None:
         """The run that an executor speaks of, unless it speaks of an attempt that is over."""
-        if self._calls.is_active(run_id) and self._runs[run_id].attempt == attempt:
-            return self._runs[run_id]
-        return None
+        run_id = event.run_id
+        if not self._calls.is_active(run_id) or self._runs[run_id].attempt != event.attempt:
+            return None
+        self._calls.end(run_id)
+        self._ahead.over(run_id)
+        return self._runs[run_id]
 
     def _resolve(
         self, run: KnownRun, output: ArtifactRef, at: float, *, times: Times | None = None
@@ -319,10 +321,8 @@ class PipelineState:
             released = self._graph.resolve(run.call.run_id)
             if self._ending.verdict is not None:
                 continue
-            assert run.output is not None
-            found = CachedOutput(run.original_run_id or run.call.run_id, run.output, run.cache_key)
-            for run_id in self._cache.resolve(run.call.run_id, found):
-                self._serve(self._runs[run_id], found, at)
+            for run_id in self._cache.resolve(run.call.run_id):
+                self._serve(self._runs[run_id], run, at)
             for run_id in released.calls:
                 self._prepare(self._runs[run_id], at)
             for run_id in released.outputs:
