@@ -1,4 +1,4 @@
-"""Batches of events as rows of tables. Pure: rows are plain tuples that any process can write."""
+"""Batches of events as rows of tables. Pure: rows are plain values that any process can write."""
 
 import hashlib
 import json
@@ -53,6 +53,8 @@ _STARTED, _ENDED, _OUTPUT = map(_PLACES.__getitem__, ("started_at", "ended_at", 
 _NESTED, _ORIGINAL = _PLACES["nested_run_id"], _PLACES["original_run_id"]
 _KEY = _PLACES["cache_key"]
 _NOTHING: list[Any] = [None] * len(RUN_DETAILS)
+_CREATED = _NOTHING[:]  # of many that are created in one batch most move in a later one
+_CREATED[_STATE], _CREATED[_ATTEMPT] = RunState.CREATED.value, 0
 _TIMES = {
     RunState.SCHEDULED: "scheduled_at",
     RunState.RESOLVED: "resolved_at",
@@ -80,7 +82,7 @@ class RowBatch:
     first_seq: int
     events: list[Row] = field(default_factory=list)
     new_runs: list[Row] = field(default_factory=list)
-    changed_runs: list[Row] = field(default_factory=list)
+    changed_runs: list[list[Any]] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
     inputs: list[Row] = field(default_factory=list)
     input_artifacts: list[Row] = field(default_factory=list)
@@ -151,9 +153,9 @@ class RowBuilder:
         for change in batch.changes:
             if isinstance(change, RunMoved):
                 run_id = change.run_id
-                row = details.get(run_id)
-                if row is None:
-                    row = details[run_id] = _NOTHING[:]
+                row = details.get(run_id, _NOTHING)
+                if row is _NOTHING or row is _CREATED:
+                    row = details[run_id] = row[:]
                 _move(row, change)
                 if change.state is RunState.RETRYING:
                     rows.attempts.append(_attempt(change))
@@ -164,8 +166,7 @@ class RowBuilder:
             elif isinstance(change, RunCreated):
                 run_id = change.call.run_id
                 created[run_id] = change
-                row = details[run_id] = _NOTHING[:]
-                row[_STATE], row[_ATTEMPT] = RunState.CREATED.value, 0
+                details[run_id] = _CREATED
             elif isinstance(change, PipelineMoved):
                 reason = storable_text(change.reason)
                 rows.status = (change.status.value, reason, change.at)
@@ -174,7 +175,8 @@ class RowBuilder:
             if run_id in created:
                 self._add_run(rows, created[run_id], row, known)
             else:
-                rows.changed_runs.append((*row, run_id))
+                row.append(run_id)
+                rows.changed_runs.append(row)
                 rows.input_artifacts.extend(
                     (a, run_id, storable_text(name)) for name, a in known.items()
                 )

@@ -114,7 +114,7 @@ def test_rows_hold_nothing_but_plain_values() -> None:
         for name in RowBatch.__dataclass_fields__:
             table = getattr(rows, name)
             for row in table if isinstance(table, list) else [table if table else ()]:
-                for cell in row if isinstance(row, tuple) else (row,):
+                for cell in row if isinstance(row, tuple | list) else (row,):
                     assert type(cell) in (str, int, float, bool, type(None)), (name, cell)
 
 
