@@ -239,16 +239,20 @@ class SqlWriter:
             left = [key for key, original in asked.items() if original not in found]
             if not left:
                 break
-            keys: Any = json.dumps(left) if is_sqlite(self._url) else left
-            with self._errors_translated():
-                rows = self.open().execute(statement, (keys, RunState.RESOLVED.value)).fetchall()
-            for row in sorted(rows, key=_AGE):
+            for row in sorted(self._ask(statement, left), key=_AGE):
                 key, run_id, output = asked[row[0]], row[1], ArtifactRef(*row[3:])
                 known = found.get(key)
                 if known is None:
                     found[key] = [(run_id, output)]
                 elif all(output.id != other.id for _, other in known):
                     known.append((run_id, output))
+        return found
+
+    def _ask(self, statement: str, keys: list[str]) -> list[Any]:
+        asked: Any = json.dumps(keys) if self._file else keys
+        with self._errors_translated():
+            rows = self.open().execute(statement, (asked, RunState.RESOLVED.value)).fetchall()
+        found: list[Any] = json.loads(rows[0][0]) if self._file else rows
         return found
 
     def schema_version(self) -> str | None:

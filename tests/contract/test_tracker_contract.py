@@ -344,6 +344,24 @@ def test_outputs_are_found_from_the_oldest_on_each_once(tracker) -> None:
     assert tracker.find_outputs(["key"]) == {"key": [("z", artifact(1)), ("a", artifact(2))]}
 
 
+def test_the_oldest_output_comes_first_where_microseconds_count(tracker) -> None:
+    epoch, now = tracker.begin(info()), 1_764_000_000.0
+    outputs = [artifact(1), artifact(2), artifact(3)]
+    outputs.sort(key=lambda ref: ref.id, reverse=True)
+    for seq, output in enumerate(outputs):
+        tracker.record(shared(epoch, f"r{seq}", output, at=now + seq * 1e-6, seq=seq))
+    assert [found for _, found in tracker.find_outputs(["key"])["key"]] == outputs
+
+
+@pytest.mark.parametrize("original", [None, "elsewhere"])
+@pytest.mark.parametrize("text", ['"\\\n\x1f\x7f\u2028é😀', "[1]", "1", "null", "", None])
+def test_an_output_is_found_as_it_was_recorded(tracker, text, original) -> None:
+    output = replace(artifact(1), payload=text, summary=text, size=2**62)
+    epoch = tracker.begin(info())
+    tracker.record(shared(epoch, "a", output, original=original))
+    assert tracker.find_outputs(["key"]) == {"key": [(original or "a", output)]}
+
+
 def test_of_the_runs_that_computed_one_output_the_first_is_named(tracker) -> None:
     epoch = tracker.begin(info())
     tracker.record(shared(epoch, "b", artifact(1), at=1.0))

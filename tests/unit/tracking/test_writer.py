@@ -142,6 +142,27 @@ def test_however_often_an_output_was_served_who_computed_it_is_found_at_once(rec
     assert record.writer.find_outputs(["key"]) == {"key": [("a", artifact(1))]}
 
 
+@pytest.mark.parametrize("original", [None, "other"])
+def test_however_many_outputs_are_found_other_threads_are_let_run_once(record, original) -> None:
+    """Python lets them run for each row of SQLite, and waits for them where they are busy."""
+    record.begin()
+    for name in "abc":
+        moved = RunMoved(2.0, name, RunState.RESOLVED, output=artifact(name), cache_key=name)
+        moved = replace(moved, original_run_id=original)
+        record.write(RunCreated(1.0, call(name, inputs={"x": artifact(name)})), moved)
+    rows = 0
+
+    def count(_: object, row: tuple[object, ...]) -> tuple[object, ...]:
+        nonlocal rows
+        rows += 1
+        return row
+
+    record.writer.open().row_factory = count
+    found = record.writer.find_outputs("abcd")
+    assert found == {name: [(original or name, artifact(name))] for name in "abc"}
+    assert rows == 2, "of those who computed outputs, and of those who were served them"
+
+
 def test_a_wish_outlives_the_driver(record) -> None:
     """What was wanted of the one that is gone is wanted of the next one, too."""
     record.begin()
