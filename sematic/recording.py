@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 from sematic.errors import RecordFullError
 from sematic.events import Change, Event
@@ -14,8 +15,12 @@ from sematic.ports import Batch, Tracker
 _LEAST_LINGER_SECONDS = 0.02
 _MOST_LINGER_SECONDS = 0.2
 _LINGER_PER_WRITE = 10
+_SECONDS_PER_CHANGE = 20e-6
 # How many events may wait in memory before the engine waits for the tracker.
 _MOST_WAITING = 10_000
+
+_Item: TypeAlias = tuple[Event, list[Change]] | threading.Event | None
+"""An event, what is set when all before it is recorded, or the end."""
 
 
 class Recording:
@@ -44,9 +49,7 @@ class Recording:
         self._next_seq = 0
         self._linger = _LEAST_LINGER_SECONDS
         self._error: BaseException | None = None
-        self._items: queue.SimpleQueue[tuple[Event, list[Change]] | threading.Event | None] = (
-            queue.SimpleQueue()
-        )
+        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._urgent = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sematic-recording", daemon=True)
         self._thread.start()
@@ -95,7 +98,7 @@ class Recording:
         open_ = True
         while open_:
             items = [self._items.get()]
-            self._urgent.wait(self._linger)
+            self._urgent.wait(self._linger_over(items[0]))
             self._urgent.clear()
             while not self._items.empty():
                 items.append(self._items.get())
@@ -107,6 +110,16 @@ class Recording:
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
+
+    def _linger_over(self, first: _Item) -> float:
+        """How long events gather, in seconds: longer where already the first takes a while.
+
+        Many calls that one function makes: what comes of them at once, such as cached outputs,
+        takes much less in the same batch than in one that changes their rows.
+        """
+        changes = len(first[1]) if isinstance(first, tuple) else 0
+        wanted = max(self._linger, _LINGER_PER_WRITE * _SECONDS_PER_CHANGE * changes)
+        return min(wanted, _MOST_LINGER_SECONDS)
 
     def _record(self, items: list[tuple[Event, list[Change]]]) -> None:
         if not items or self._error is not None:

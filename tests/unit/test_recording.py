@@ -1,6 +1,7 @@
 """Batches on their way to the tracker."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -114,6 +115,21 @@ def test_flush_waits_for_the_batch_in_flight_and_for_the_next_one(recording, tra
     flushed.join(WAIT)
     assert not flushed.is_alive()
     assert tracker.reasons == ["0", "1"]
+
+
+def test_what_comes_of_many_changes_is_waited_for_but_not_by_who_flushes(
+    recording, tracker, monkeypatch
+) -> None:
+    monkeypatch.setattr("sematic.recording._MOST_LINGER_SECONDS", WAIT)
+    moved = PipelineMoved(1.0, ROOT, PipelineRunStatus.RUNNING)
+    recording.append(CancelRequested(1.0, "many"), [moved] * 100_000)
+    assert not tracker.entered.acquire(timeout=0.2)
+    recording.append(CancelRequested(2.0, "soon"), [])
+    tracker.allow_everything()
+    began = time.monotonic()
+    recording.flush()
+    assert [len(batch.events) for batch in tracker.batches] == [2]
+    assert time.monotonic() - began < WAIT / 4
 
 
 def test_flush_without_events_returns(recording, tracker) -> None:
