@@ -105,7 +105,7 @@ class CallsAhead:
 
     def _take_result(self, ahead: _Ahead, result: Any) -> None:
         with self._lock:
-            ahead.is_over = True
+            ahead.is_over, ahead.ref = True, None  # here it is safe to let go of
             if not self._is_closed:
                 self._words.free(ahead.slot)
             on_result = ahead.on_result

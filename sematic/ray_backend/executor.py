@@ -322,7 +322,8 @@ class RayExecutor:
     def _seconds_to_wait(self) -> float | None:
         if self._stopped_at:
             return _SECONDS_TO_WAKE
-        return _SECONDS_TO_NOTICE if self._tasks else None
+        # Also while nothing is with Ray: what is submitted by other threads does not end the wait.
+        return _SECONDS_TO_NOTICE if self._submission is not None else None
 
     def _press(self) -> None:
         """Wake what was asked to end, and kill what does not."""

@@ -29,6 +29,19 @@ def sleep(started: str) -> int:
 def quick(i: int) -> int:
     return i
 
+@sematic.func(standalone=True)
+def nap(i: int, seconds: float) -> int:
+    if seconds:
+        Path(directory, "started").touch()
+        time.sleep(seconds)
+    return i
+
+@sematic.func
+def nothing_else(i: int) -> int:
+    time.sleep(1.5)
+    threading.Thread(target=shuts_down.func, args=(directory + "/started",)).start()
+    return i
+
 def slowly(frame, event, _):
     '''Stops where using Ray, or letting go of a reference, would end the process.'''
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
@@ -54,7 +67,9 @@ def shuts_down(started: str) -> int:
         time.sleep(0.01)
     if how == "with an actor":  # it starts after a second
         time.sleep(3)
-    if how == "thread":
+    if how == "ahead":  # what is ready waits no longer than that
+        time.sleep(0.3)
+    if how in ("thread", "ahead"):
         threading.Thread(target=shut_down).start()
         time.sleep(2)
     else:
@@ -66,6 +81,15 @@ def pipeline(started: str) -> list[int]:
     many = [quick(i) for i in range(200)] if how == "many" else []
     return [sleep(started), shuts_down(started), *many]
 
+@sematic.func
+def naps(started: str) -> list[int]:
+    i = 0
+    for _ in range(4):
+        i = nap(i, 0.0)
+    if how == "idle":
+        return [nap(nothing_else(i), 60.0)]
+    return [nap(nap(i, 60.0), 0.0), shuts_down(started)]
+
 def is_left(process):
     try:
         return f"TEST_MARK={MARK}".encode() in (process / "environ").read_bytes().split(b"\\0")
@@ -74,7 +98,8 @@ def is_left(process):
 
 reason = None
 try:
-    sematic.LocalRunner(progress="off").run(pipeline(directory + "/started"))
+    future = (naps if how in ("ahead", "idle") else pipeline)(directory + "/started")
+    sematic.LocalRunner(progress="off").run(future)
 except sematic.PipelineRunError as error:
     reason = str(error.__cause__)
 except sematic.CancellationError as error:
@@ -110,6 +135,13 @@ def test_the_pipeline_run_fails_and_says_why(tmp_path: Path, how: str) -> None:
     states = {run.name: run.state.value for run in open_record().runs(run.root_id)}
     # Of many calls another one may be the first.
     assert states["sleep"] == "FAILED" or (how, states["sleep"]) == ("many", "CANCELED")
+
+
+@_reads_proc
+@pytest.mark.parametrize("how", ["ahead", "idle"])
+def test_also_in_a_chain(tmp_path: Path, how: str) -> None:
+    """With the next call made ready; and after a time without any call, when nobody looks."""
+    assert "ray.shutdown()" in run_program(tmp_path, how)
 
 
 @_reads_proc
