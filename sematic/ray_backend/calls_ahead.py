@@ -15,7 +15,7 @@ OnResult: TypeAlias = Callable[[Any], None]
 class _Ahead:
     """One of them. ``on_result`` is there from its start, ``is_over`` from its end."""
 
-    slot: int
+    number: int
     ref: Any = None
     on_result: OnResult | None = None
     is_over: bool = False
@@ -46,18 +46,18 @@ class CallsAhead:
 
         Args:
             run_id: of the run.
-            submit: submits it, to wait for the word in a slot; returns the reference of its task.
+            submit: submits it, to wait for the word with a number; returns the task's reference.
         """
         with self._lock:
-            slot = None if self._is_closed else self._words.reserve()
-        if slot is None:
+            number = None if self._is_closed else self._words.reserve()
+        if number is None:
             return
-        ahead = _Ahead(slot)
+        ahead = _Ahead(number)
         try:
-            ahead.ref = submit(slot)
+            ahead.ref = submit(number)
         except BaseException:
             with self._lock:
-                self._words.free(slot)
+                self._words.free(number)
             raise
         ahead.ref._on_completed(lambda result: self._take_result(ahead, result))
         with self._lock:
@@ -78,10 +78,10 @@ class CallsAhead:
             if ahead is None or ahead.is_over:  # it has waited too long, or its worker died
                 return False
             if len(packed) > MOST_BYTES:
-                self._words.drop(ahead.slot)
+                self._words.drop(ahead.number)
                 return False
             ahead.on_result = register(ahead.ref)
-            self._words.go(ahead.slot, packed)
+            self._words.go(ahead.number, packed)
             return True
 
     def drop(self, run_id: str) -> None:
@@ -89,7 +89,7 @@ class CallsAhead:
         with self._lock:
             ahead = self._calls.pop(run_id, None)
             if ahead is not None and not ahead.is_over:
-                self._words.drop(ahead.slot)
+                self._words.drop(ahead.number)
 
     def knows(self, run_id: str) -> bool:
         """Whether a call was submitted ahead."""
@@ -107,7 +107,7 @@ class CallsAhead:
         with self._lock:
             ahead.is_over, ahead.ref = True, None  # here it is safe to let go of
             if not self._is_closed:
-                self._words.free(ahead.slot)
+                self._words.free(ahead.number)
             on_result = ahead.on_result
         if result == NOT_HEARD:
             self.close()

@@ -22,8 +22,10 @@ MOST_SECONDS_TO_WAIT = 0.05
 _SECONDS_BETWEEN_LOOKS = 0.00005
 _SLOTS = 64
 _SLOT_BYTES = 8192
-_HEAD_BYTES = 5  # one that tells what is said, and four for the length of the call
-MOST_BYTES = _SLOT_BYTES - _HEAD_BYTES
+# A slot: one byte that tells what is said, eight with the number that it was reserved with, four
+# with the length of the call, and that.
+_NUMBER_AT, _LENGTH_AT, _PACKED_AT = 1, 9, 13
+MOST_BYTES = _SLOT_BYTES - _PACKED_AT
 """Of a call that can be told of like this: inputs of a few kilobytes are part of it."""
 
 _UNDECIDED, _GO, _DROP = b"\0", b"\1", b"\2"
@@ -57,41 +59,45 @@ class Words:
         )
         self._file = self._opened.fileno()
         self.place = Place(f"/proc/{os.getpid()}/fd/{self._file}", name)
-        self._free: list[int] = [*range(_SLOTS)]
+        self._free: list[int] = [*range(_SLOTS)]  # numbers; the slot is the rest modulo _SLOTS
 
     def reserve(self) -> int | None:
-        """The number of a slot in which nothing is said yet, ``None`` if all are taken."""
+        """A number, never given before, for whom nothing is said yet; ``None`` if all are taken."""
         if not self._free:
             return None
-        slot = self._free.pop()
-        self._say(slot, _UNDECIDED)
-        return slot
+        number = self._free.pop()
+        self._say(number, _UNDECIDED + number.to_bytes(8, "little"))
+        return number
 
-    def go(self, slot: int, packed: bytes) -> None:
-        """Let who waits at a slot execute a call of MOST_BYTES or less."""
-        body = len(packed).to_bytes(_HEAD_BYTES - 1, "little") + packed
-        os.pwrite(self._file, body, slot * _SLOT_BYTES + 1)
-        self._say(slot, _GO)
+    def go(self, number: int, packed: bytes) -> None:
+        """Let who waits with a number execute a call of MOST_BYTES or less."""
+        body = len(packed).to_bytes(4, "little") + packed
+        os.pwrite(self._file, body, _offset(number) + _LENGTH_AT)
+        self._say(number, _GO)
 
-    def drop(self, slot: int) -> None:
-        """Let who waits at a slot end without having begun."""
-        self._say(slot, _DROP)
+    def drop(self, number: int) -> None:
+        """Let who waits with a number end without having begun."""
+        self._say(number, _DROP)
 
-    def free(self, slot: int) -> None:
-        """Nobody waits at a slot any more."""
-        self._free.append(slot)
+    def free(self, number: int) -> None:
+        """Nobody waits with a number any more, as far as Ray knows."""
+        self._free.append(number + _SLOTS)
 
     def close(self) -> None:
         """Let everybody end who still waits."""
-        for slot in range(_SLOTS):
-            self._say(slot, _DROP)
+        for number in range(_SLOTS):  # one for each slot
+            self._say(number, _DROP)
         self._opened.close()
 
-    def _say(self, slot: int, word: bytes) -> None:
-        os.pwrite(self._file, word, slot * _SLOT_BYTES)
+    def _say(self, number: int, word: bytes) -> None:
+        os.pwrite(self._file, word, _offset(number))
 
 
-def hear(place: Place, slot: int) -> bytes:
+def _offset(number: int) -> int:
+    return number % _SLOTS * _SLOT_BYTES
+
+
+def hear(place: Place, number: int) -> bytes:
     """Wait for the word of the driver, in a worker; the call to execute.
 
     Returns:
@@ -106,12 +112,13 @@ def hear(place: Place, slot: int) -> bytes:
     try:
         if place.name not in os.readlink(f"/proc/self/fd/{file}"):
             return NOT_HEARD  # it was closed just then, and what is there now is another file
-        return _wait(file, slot * _SLOT_BYTES)
+        return _wait(file, number)
     finally:
         os.close(file)
 
 
-def _wait(file: int, offset: int) -> bytes:
+def _wait(file: int, number: int) -> bytes:
+    offset = _offset(number)
     until = time.monotonic() + MOST_SECONDS_TO_WAIT
     while (word := os.pread(file, 1, offset)) == _UNDECIDED:
         if time.monotonic() > until:
@@ -119,5 +126,8 @@ def _wait(file: int, offset: int) -> bytes:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     if word != _GO:
         return NOT_BEGUN
-    length = int.from_bytes(os.pread(file, _HEAD_BYTES - 1, offset + 1), "little")
-    return os.pread(file, length, offset + _HEAD_BYTES)
+    length = int.from_bytes(os.pread(file, 4, offset + _LENGTH_AT), "little")
+    packed = os.pread(file, length, offset + _PACKED_AT)
+    # Ray may take a worker for dead that is not yet: by now the slot may be another one's.
+    whose = int.from_bytes(os.pread(file, 8, offset + _NUMBER_AT), "little")
+    return packed if whose == number else NOT_BEGUN

@@ -38,7 +38,7 @@ def build_message(packed: bytes | int, function: bytes, context: bytes) -> bytes
     """The argument of :func:`execute_remotely`. One, since each costs Ray as much as the call does.
 
     Args:
-        packed: a call, see :mod:`sematic.shipping`; or the number of the slot in which the worker
+        packed: a call, see :mod:`sematic.shipping`; or the number with which the worker
             hears which one it is, see :mod:`sematic.ray_backend.go_ahead`.
         function: its function; empty if it travels as a Ray object.
         context: from :func:`build_context`; the same bytes for every call of a pipeline run.

@@ -96,11 +96,11 @@ class Submission:
             UnserializableValueError: the call's function cannot be sent to a worker.
         """
         if self._ahead is not None:
-            self._ahead.submit(call.run_id, partial(self._submit_slot, call))
+            self._ahead.submit(call.run_id, partial(self._submit_number, call))
 
-    def _submit_slot(self, call: Call, slot: int) -> Any:
+    def _submit_number(self, call: Call, number: int) -> Any:
         with self._lock:
-            return self._submit(call, slot)
+            return self._submit(call, number)
 
     def begin(
         self,

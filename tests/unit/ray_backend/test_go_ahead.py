@@ -29,10 +29,10 @@ pytestmark = pytest.mark.skipif(
 WORKER = """
 import sys
 from sematic.ray_backend.go_ahead import Place, hear
-path, name, slot = sys.argv[1:]
+path, name, number = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
-sys.stdout.buffer.write(hear(Place(path, name), int(slot)))
+sys.stdout.buffer.write(hear(Place(path, name), int(number)))
 """
 
 
@@ -44,35 +44,35 @@ def words() -> Iterator[Words]:
 
 
 def reserved(words: Words) -> int:
-    slot = words.reserve()
-    assert slot is not None
-    return slot
+    number = words.reserve()
+    assert number is not None
+    return number
 
 
 def test_another_process_hears_it(words: Words) -> None:
-    slot, other = reserved(words), reserved(words)
-    command = [sys.executable, "-c", WORKER, *words.place, str(slot)]
+    number, other = reserved(words), reserved(words)
+    command = [sys.executable, "-c", WORKER, *words.place, str(number)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"ready\n"
         words.drop(other)
-        words.go(slot, b"a call" * 1000)
+        words.go(number, b"a call" * 1000)
         assert worker.communicate(b"\n", timeout=30)[0] == b"a call" * 1000
 
 
 def test_who_waits_hears_it_when_it_is_said(words: Words) -> None:
-    slot = reserved(words)
-    timer = threading.Timer(MOST_SECONDS_TO_WAIT / 5, words.go, (slot, b"a call"))
+    number = reserved(words)
+    timer = threading.Timer(MOST_SECONDS_TO_WAIT / 5, words.go, (number, b"a call"))
     timer.start()
-    assert hear(words.place, slot) in (b"a call", NOT_BEGUN)  # the machine may be busy
+    assert hear(words.place, number) in (b"a call", NOT_BEGUN)  # the machine may be busy
     timer.join()
-    assert hear(words.place, slot) == b"a call"
+    assert hear(words.place, number) == b"a call"
 
 
 def test_the_longest_call(words: Words) -> None:
     first, second = reserved(words), reserved(words)
-    for slot, byte in ((first, b"a"), (second, b"b")):
-        words.go(slot, byte * MOST_BYTES)
+    for number, byte in ((first, b"a"), (second, b"b")):
+        words.go(number, byte * MOST_BYTES)
     assert hear(words.place, first) == b"a" * MOST_BYTES
     assert hear(words.place, second) == b"b" * MOST_BYTES
 
@@ -84,33 +84,43 @@ def test_nobody_waits_for_ever(words: Words) -> None:
 
 
 def test_what_is_dropped_does_not_begin(words: Words) -> None:
-    slot = reserved(words)
-    words.drop(slot)
-    assert hear(words.place, slot) == NOT_BEGUN
+    number = reserved(words)
+    words.drop(number)
+    assert hear(words.place, number) == NOT_BEGUN
 
 
 def test_a_slot_that_is_used_again_says_nothing(words: Words) -> None:
-    slot = reserved(words)
-    words.go(slot, b"a call")
-    words.free(slot)
-    assert reserved(words) == slot
-    assert hear(words.place, slot) == NOT_BEGUN
+    first = reserved(words)
+    words.go(first, b"a call")
+    words.free(first)
+    second = reserved(words)
+    assert hear(words.place, second) == NOT_BEGUN
+
+
+def test_who_was_taken_for_dead_does_not_hear_the_word_for_another_one(words: Words) -> None:
+    first = reserved(words)
+    words.free(first)
+    second = reserved(words)
+    words.go(second, b"a call")
+    assert hear(words.place, first) == NOT_BEGUN
+    assert hear(words.place, second) == b"a call"
 
 
 def test_there_are_not_slots_for_any_number(words: Words) -> None:
     taken = []
-    while (slot := words.reserve()) is not None:
-        taken.append(slot)
+    while (number := words.reserve()) is not None:
+        taken.append(number)
     assert len(set(taken)) == len(taken) == 64
     words.free(taken[0])
-    assert words.reserve() == taken[0]
+    assert words.reserve() not in (None, *taken)
+    assert words.reserve() is None
 
 
 def test_a_driver_that_is_gone_is_not_heard() -> None:
     words = Words()
-    slot = reserved(words)
+    number = reserved(words)
     words.close()
-    assert hear(words.place, slot) == NOT_HEARD
+    assert hear(words.place, number) == NOT_HEARD
 
 
 def test_another_file_at_the_same_place_is_not_listened_to() -> None:
@@ -127,9 +137,9 @@ def test_another_file_at_the_same_place_is_not_listened_to() -> None:
 def test_nothing_is_left_open() -> None:
     before = os.listdir("/proc/self/fd")
     words = Words()
-    slot = reserved(words)
-    words.go(slot, b"a call")
-    hear(words.place, slot)
+    number = reserved(words)
+    words.go(number, b"a call")
+    hear(words.place, number)
     words.close()
     assert os.listdir("/proc/self/fd") == before
 
@@ -150,12 +160,12 @@ class Ahead(CallsAhead):
     def __init__(self) -> None:
         super().__init__()
         self.refs: dict[str, Ref] = {}
-        self.slots: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self.results: list[Any] = []
 
     def go_ahead(self, run_id: str) -> None:
-        def submit(slot: int) -> Ref:
-            self.slots[run_id], self.refs[run_id] = slot, Ref()
+        def submit(number: int) -> Ref:
+            self.numbers[run_id], self.refs[run_id] = number, Ref()
             return self.refs[run_id]
 
         self.submit(run_id, submit)
@@ -164,7 +174,7 @@ class Ahead(CallsAhead):
         return self.begin(run_id, packed, lambda ref: self.results.append)
 
     def heard(self, run_id: str) -> bytes:
-        return hear(self.place, self.slots[run_id])
+        return hear(self.place, self.numbers[run_id])
 
 
 @pytest.fixture
@@ -217,7 +227,7 @@ def test_a_call_with_large_inputs_does_not_begin_like_this(ahead: Ahead) -> None
 
 
 def test_a_submission_that_fails_takes_no_slot(ahead: Ahead) -> None:
-    def refuse(slot: int) -> Any:
+    def refuse(number: int) -> Any:
         raise RuntimeError("no")
 
     for _ in range(100):
