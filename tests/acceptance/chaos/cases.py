@@ -14,7 +14,7 @@ from tests.postgres import PostgresServer
 LEASE_SECONDS = 2.0
 _MODULE = "tests.acceptance.chaos.pipeline"
 _SIZES = {"inline": 40, "ray": 24}
-_CALLS = {"inline": 110, "ray": 60}  # how many have begun at the latest when a fault strikes
+_CALLS = {"inline": 110, "ray": 140}  # how many have begun at the latest when a fault strikes
 # There is a reserve on the larger one: it is for the end of a pipeline run whose disk is full.
 _MEGABYTES, _MEGABYTES_WITH_RESERVE = 8, 64
 

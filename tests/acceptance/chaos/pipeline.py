@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sematic
 
-_SECONDS = 0.004
+_SECONDS = 0.004  # so short that the next one of a chain goes ahead where they execute apart
 _SECONDS_APART = 0.2  # long enough for the tracker actor to be there
 _LOST = sematic.RetrySettings(exceptions=(sematic.InfrastructureError,), retries=5)
 
@@ -25,6 +25,12 @@ def increase(x: int) -> int:
 @sematic.func(standalone=True, retry=_LOST)
 def increase_apart(x: int) -> int:
     time.sleep(_SECONDS_APART)
+    return x + 1
+
+
+@sematic.func(retry=_LOST)
+def hop(x: int) -> int:
+    time.sleep(_SECONDS)
     return x + 1
 
 
@@ -65,6 +71,13 @@ def chain(x: int, n: int, apart: bool) -> int:
 
 
 @sematic.func
+def hops(x: int, n: int, apart: bool) -> int:
+    for _ in range(n):
+        x = hop(x).set(standalone=apart)
+    return x
+
+
+@sematic.func
 def fan_out(n: int, apart: bool) -> list[int]:
     return [increase_apart(i) if apart else increase(i) for i in range(n)]
 
@@ -79,7 +92,7 @@ def pipeline(n: int, apart: bool, marks: str) -> int:
     numbers = fan_out(n, apart)
     return total(
         [
-            chain(0, n // 4, apart),
+            hops(chain(0, n // 4, apart), 4 * n, apart),
             total(numbers),
             total(increase.map(numbers)),
             nest(n // 8),
@@ -95,7 +108,7 @@ def expected(n: int) -> int:
     numbers = [i + 1 for i in range(n)]
     return sum(
         [
-            n // 4,
+            n // 4 + 4 * n,
             sum(numbers),
             sum(x + 1 for x in numbers),
             n // 8 + 1,
