@@ -1,11 +1,10 @@
 """Which calls are made ready while the one that they wait for executes. Pure."""
 
-from collections.abc import Callable
-
 from sematic.calls import Call, Expression
 from sematic.events import DropCall, Instruction, PrepareCall
 from sematic.graph import PipelineGraph
 from sematic.known_runs import KnownRun, KnownRuns
+from sematic.ready_calls import ReadyCalls
 from sematic.states import RunState
 
 
@@ -15,12 +14,16 @@ class LookAhead:
     Args:
         runs: all of them.
         graph: what waits for what.
+        calls: which of them are ready, and which active.
         out: where instructions go.
     """
 
-    def __init__(self, runs: KnownRuns, graph: PipelineGraph, out: list[Instruction]) -> None:
+    def __init__(
+        self, runs: KnownRuns, graph: PipelineGraph, calls: ReadyCalls, out: list[Instruction]
+    ) -> None:
         self._runs = runs
         self._graph = graph
+        self._calls = calls
         self._out = out
         self._next: dict[str, Call] = {}  # by the run that executes before it
         self._undecided: list[Call] = []
@@ -28,9 +31,11 @@ class LookAhead:
     def started(self, run: KnownRun, *, caching: bool) -> None:
         """An attempt has begun apart: have the call that alone waits for it made ready.
 
-        Not one that may be served from the cache, or whose inputs are computed: that it starts in
-        the turn in which the attempt is over must be certain.
+        Not one that may be served from the cache, or whose inputs are computed, or where another
+        one gets the slot: it is to start in the turn in which the attempt is over.
         """
+        if self._calls.are_slots_scarce:
+            return
         next_id = self._graph.next_call(run.call.run_id)
         if next_id is None:
             return
@@ -41,6 +46,9 @@ class LookAhead:
         computed = any(isinstance(value, Expression) for value in call.inputs.values())
         if following.state is RunState.CREATED and not computed:
             self._next[run.call.run_id] = call
+            if call in self._undecided:  # the attempt before is over, and this one makes up for it
+                self._undecided.remove(call)
+                self._drop(call)
             self._out.append(PrepareCall(call, (run.call.run_id, run.attempt)))
 
     def over(self, run_id: str) -> None:
@@ -48,13 +56,16 @@ class LookAhead:
         if self._next and run_id in self._next:
             self._undecided.append(self._next.pop(run_id))
 
-    def settle(self, is_active: Callable[[str], bool]) -> None:
+    def settle(self) -> None:
         """Drop what was not started. At the end of every turn."""
         for call in self._undecided:
-            if not is_active(call.run_id):
-                self._out.append(DropCall(call))
+            if not self._calls.is_active(call.run_id):
+                self._drop(call)
         self._undecided.clear()
 
     def clear(self) -> None:
         """Who was told to make something ready is gone."""
         self._next.clear()
+
+    def _drop(self, call: Call) -> None:
+        self._out.append(DropCall(call))

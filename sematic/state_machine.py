@@ -61,7 +61,7 @@ class PipelineState:
         self._root_id = ""
         self._calls = ReadyCalls()
         self._ending = Ending(self._runs, self._graph, self._calls, self._out)
-        self._ahead = LookAhead(self._runs, self._graph, self._out)
+        self._ahead = LookAhead(self._runs, self._graph, self._calls, self._out)
         self._cache = CacheDesk()
         self._cache_namespace: str | None = None
         self._apart = True
@@ -86,7 +86,7 @@ class PipelineState:
         self._pass_outputs_on(event.at)
         self._ending.strike(event.at, event.at)
         self._start_ready(event.at)
-        self._ahead.settle(self._calls.is_active)
+        self._ahead.settle()
         self._ended = self._ending.conclude(self._runs[self._root_id], event.at)
         instructions, self._out[:] = self._out[:], ()  # others hold the list
         return instructions

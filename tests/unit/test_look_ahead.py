@@ -49,7 +49,7 @@ def test_is_made_ready_again_for_the_next_attempt() -> None:
     calls = [standalone("a", retry=TWICE), standalone("b", needs=["a"])]
     pipeline.start_with(*calls, output=OutputOf("b"))
     pipeline.fail("a")
-    assert pipeline.ahead == ["prepare b after a #2", "drop b"]
+    assert pipeline.ahead == ["drop b", "prepare b after a #2"]
     assert "start b #1" in pipeline.succeed("a", attempt=2)
 
 
@@ -70,12 +70,25 @@ def test_is_dropped_where_the_pipeline_run_ends() -> None:
 
 def test_is_dropped_where_another_call_gets_the_slot() -> None:
     pipeline = Pipeline()
-    calls = [standalone("a"), standalone("x"), standalone("b", needs=["a"])]
+    calls = [standalone("a"), call("i"), standalone("x", needs=["i"])]
+    calls.append(standalone("b", needs=["a"]))
     both = Expression((OutputOf("x"), OutputOf("b"), Operate("add", (0, 1))))
     pipeline.start_with(*calls, output=both, max_parallelism=1)
+    assert pipeline.ahead == ["prepare b after a #1"]
+    pipeline.succeed("i")
     assert "start x #1" in pipeline.succeed("a")
     assert pipeline.ahead == ["drop b"]
     assert "start b #1" in pipeline.succeed("x")
+
+
+@pytest.mark.parametrize(("slots", "ahead"), [(1, ""), (2, ""), (3, "abc"), (None, "abc")])
+def test_not_where_others_wait_for_the_slot(slots: int | None, ahead: str) -> None:
+    pipeline = Pipeline()
+    firsts = [standalone(name) for name in "abc"]
+    nexts = [standalone(f"{name}2", needs=[name]) for name in "abc"]
+    all_ = Expression((OutputOf("a2"), OutputOf("b2"), OutputOf("c2"), Operate("add", (0, 1, 2))))
+    pipeline.start_with(*firsts, *nexts, output=all_, max_parallelism=slots)
+    assert pipeline.ahead == [f"prepare {name}2 after {name} #1" for name in ahead]
 
 
 def test_another_driver_starts_without_it() -> None:
