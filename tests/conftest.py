@@ -11,8 +11,10 @@ from tests.disks import small_disk
 from tests.postgres import postgres_server, postgres_url
 from tests.rays import ray_session
 
-# Where the tests were started by nohup, too: programs inherit what is ignored.
+# Where the tests were started by nohup, or in the background of a script, too: programs inherit
+# what is ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 __all__ = ["config_directory", "postgres_server", "postgres_url", "ray_session", "small_disk"]
 
