@@ -347,7 +347,7 @@ class RayExecutor:
         if task is not None:  # else it was given up as lost
             if means_death_of_ray(result) and self._cluster.is_own:
                 self._dead = task.submission
-            task.report(self._ended(key, task.call, result))
+            task.report(self._ended(key, task, result))
 
     def _take_result_ahead(self, start: StartCall, report: Report, result: Any) -> None:
         key = (start.call.run_id, start.attempt)
@@ -356,13 +356,13 @@ class RayExecutor:
         elif self._tasks.pop(key, None) is not None:  # it had just waited long enough
             self._commands.put(lambda: self._submit(start, report))
 
-    def _ended(self, key: Key, call: Call, result: Any) -> Event:
+    def _ended(self, key: Key, task: _Task, result: Any) -> Event:
         """What became of an attempt. It must not raise: nobody else would report it."""
         now = self._clock()
         stopped = key in self._unwanted
         try:
             if not isinstance(result, bytes):
-                error = self._loss(key, call, result)
+                error = self._loss(key, task.call, result)
                 return CallLost(now, *key, STOPPED if stopped else error)
             outcome, started_at, ended_at, log_failure = unpack_outcome(result)
         except BaseException as error:  # noqa: BLE001
@@ -375,8 +375,7 @@ class RayExecutor:
             return CallLost(now, *key, STOPPED, started_at=started_at, ended_at=ended_at)
         if was_told_to_exit(outcome) and not self._cluster.is_up(self._ray):
             return CallLost(now, *key, SHUT_DOWN)
-        if self._submission is not None:
-            self._submission.note_seconds(call, ended_at - started_at)
+        task.submission.note_seconds(task.call, ended_at - started_at)
         return CallEnded(now, *key, outcome, started_at=started_at, ended_at=ended_at)
 
     def _loss(self, key: Key, call: Call, error: Any) -> ErrorRecord:
