@@ -12,6 +12,7 @@ from sematic.calls import ArtifactRef, Call
 from sematic.ports import ArtifactStore
 from sematic.ray_backend.calls_ahead import CallsAhead, OnResult
 from sematic.ray_backend.cluster import read_capacities
+from sematic.ray_backend.go_ahead import MOST_BYTES
 from sematic.ray_backend.remote import build_context, build_message, execute_remotely
 from sematic.ray_backend.resources import RayOptions, clamp_to_any, describe_ignored, ray_options
 from sematic.resources import ResourceRequirements
@@ -54,7 +55,9 @@ class Submission:
         # By id of the requirements, which it keeps: the remote function, and what is wrong.
         self._by_requirements: dict[int, tuple[ResourceRequirements | None, Any, str]] = {}
         self._told: set[str] = set()
-        self._seconds: dict[int, float] = {}  # of the last call, by id of its function
+        # Of the last call, by id of its function: how long it took, and whether its word was long.
+        self._seconds: dict[int, float] = {}
+        self._is_long: dict[int, bool] = {}
         self._lock = threading.Lock()
 
     def submit(self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str) -> Any:
@@ -64,8 +67,7 @@ class Submission:
             UnserializableValueError: the call's function cannot be sent to a worker.
         """
         with self._lock:
-            packed = self._packer.pack_call(call, inputs, log_path=log_path)
-            return self._submit(call, packed)
+            return self._submit(call, self._pack(call, inputs, log_path))
 
     def note_seconds(self, call: Call, seconds: float) -> None:
         """Take notice of how long a call has executed that was submitted here."""
@@ -75,8 +77,9 @@ class Submission:
         """Whether a call is to be submitted while the only one executes that it waits for.
 
         Its worker keeps a processor meanwhile. So it may where the call before is soon over, to go
-        by the last one of its function; where there are processors for both, or the two are alone;
-        and where it cannot take what the call before needs, for Ray has them in one queue.
+        by the last one of its function; where there are two processors for each call that is with
+        Ray, or the two are alone; where it cannot take what the call before needs, for Ray has them
+        in one queue; and where the last call of its function was short enough to be told of.
 
         Args:
             call: the one that waits.
@@ -87,7 +90,8 @@ class Submission:
             return False
         is_short = self._seconds.get(id(before.function), math.inf) <= _MOST_SECONDS_BEFORE
         has_room = beside == 1 or 2 * beside <= self._capacities[0].get("CPU", 0)
-        return is_short and has_room and self._remote(call) is self._remote(before)
+        is_long = self._is_long.get(id(call.function), False)  # then it cannot be told to begin
+        return is_short and has_room and not is_long and self._remote(call) is self._remote(before)
 
     def submit_ahead(self, call: Call) -> None:
         """Start the task of a call that begins no sooner than :meth:`begin` says.
@@ -113,8 +117,7 @@ class Submission:
         """Let a call begin that was submitted ahead; see :meth:`CallsAhead.begin`."""
         if self._ahead is None or not self._ahead.knows(call.run_id):
             return False
-        packed = self._packer.pack_call(call, inputs, log_path=log_path)
-        return self._ahead.begin(call.run_id, packed, register)
+        return self._ahead.begin(call.run_id, self._pack(call, inputs, log_path), register)
 
     def drop(self, call: Call) -> None:
         """Let the task of a call that was submitted ahead, if it was, end without having begun."""
@@ -125,6 +128,11 @@ class Submission:
         """Drop all that was submitted ahead, and submit nothing ahead any more."""
         if self._ahead is not None:
             self._ahead.close()
+
+    def _pack(self, call: Call, inputs: Mapping[str, ArtifactRef], log_path: str) -> bytes:
+        packed = self._packer.pack_call(call, inputs, log_path=log_path)
+        self._is_long[id(call.function)] = len(packed) > MOST_BYTES
+        return packed
 
     def _submit(self, call: Call, packed: bytes | int) -> Any:
         function = self._packer.pack_function(call.function)
