@@ -44,10 +44,13 @@ class CallsAhead:
     def submit(self, run_id: str, submit: Callable[[int], Any]) -> None:
         """Submit the first attempt of a run ahead, if there is room for one more.
 
+        One that went ahead before, for an earlier attempt of the call before it, is dropped.
+
         Args:
             run_id: of the run.
             submit: submits it, to wait for the word with a number; returns the task's reference.
         """
+        self.drop(run_id)
         with self._lock:
             number = None if self._is_closed else self._words.reserve()
         if number is None:

@@ -121,6 +121,7 @@ class ManualExecutor:
     def prepare(self, wish: PrepareCall | DropCall) -> None:
         """Remember what was to be made ready, until it is started or dropped."""
         if isinstance(wish, PrepareCall):
+            assert wish.call.run_id not in self.prepared, "it is ready already"
             self.prepared[wish.call.run_id] = wish
         else:
             del self.prepared[wish.call.run_id]

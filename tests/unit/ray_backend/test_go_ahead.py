@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -193,6 +194,47 @@ def test_a_call_begins_and_its_result_is_told(ahead: Ahead) -> None:
     ahead.refs["a"].complete(b"outcome")
     assert ahead.results == [b"outcome"]
     assert not ahead.may_begin("a")
+
+
+def test_it_is_registered_before_it_can_begin(ahead: Ahead) -> None:
+    heard = []
+
+    def register(ref: object) -> Callable[[Any], None]:
+        heard.append(ahead.heard("a"))
+        return ahead.results.append
+
+    ahead.go_ahead("a")
+    assert ahead.begin("a", b"a call", register)
+    assert heard == [NOT_BEGUN]
+
+
+@pytest.mark.parametrize("why", ["dropped", "too long", "closed", "goes ahead again"])
+def test_who_is_not_to_begin_is_told_so_at_once(
+    ahead: Ahead, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(go_ahead, "MOST_SECONDS_TO_WAIT", 20.0)
+    ahead.go_ahead("a")
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(hear, ahead.place, ahead.numbers["a"])
+        match why:
+            case "dropped":
+                ahead.drop("a")
+            case "too long":
+                assert not ahead.may_begin("a", b"a" * (MOST_BYTES + 1))
+            case "closed":
+                ahead.close()
+            case _:
+                ahead.go_ahead("a")
+        assert heard.result(timeout=10) in (NOT_BEGUN, NOT_HEARD)
+
+
+def test_what_is_over_and_then_dropped_takes_nothing_from_who_has_its_slot(ahead: Ahead) -> None:
+    ahead.go_ahead("a")
+    ahead.refs["a"].complete(NOT_BEGUN)
+    ahead.go_ahead("b")
+    assert ahead.may_begin("b")
+    ahead.drop("a")
+    assert ahead.heard("b") == b"a call"
 
 
 def test_a_call_that_never_went_ahead(ahead: Ahead) -> None:

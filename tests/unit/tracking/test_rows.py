@@ -13,7 +13,9 @@ from sematic.events import (
     Change,
     Event,
     InputsEvaluated,
+    LookedUp,
     OutputEvaluated,
+    OutputsLookedUp,
     PipelineMoved,
     PipelineStarted,
     RunCreated,
@@ -339,10 +341,12 @@ def test_every_artifact_that_an_event_names_is_sent() -> None:
         InputsEvaluated(0.0, "c", {"x": artifact("evaluated")}),
         succeeded("b"),
         OutputEvaluated(0.0, ROOT, artifact("output")),
+        OutputsLookedUp(0.0, (LookedUp("d"), LookedUp("e", artifact("found"), "old"))),
     ]
     changes = [RunCreated(0.0, call(ROOT, inputs={"x": artifact("root input")}))]
     rows = build(events, [*changes, RunCreated(0.0, nested)])
-    names = ("root input", "constant", "template", "input", "step", "evaluated", "b", "output")
+    names = ["root input", "constant", "template", "input", "step", "evaluated", "b", "output"]
+    names.append("found")
     assert artifact_ids(rows) == {artifact(name).id for name in names}
 
 
