@@ -276,10 +276,12 @@ class PrepareCall:
 
     Attributes:
         after: the run and the attempt that it waits for.
+        beside: how many calls execute apart, that one included.
     """
 
     call: Call
     after: tuple[str, int]
+    beside: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,9 @@ class ReadyCalls:
         return self._active_standalone
 
     @property
-    def are_slots_scarce(self) -> bool:
-        """Whether a standalone run waits that gets the slot of the next one that ends."""
-        limit = self.max_parallelism
-        return limit is not None and len(self._standalone) > limit - self._active_standalone
+    def has_waiting(self) -> bool:
+        """Whether a standalone run waits for a slot."""
+        return bool(self._standalone)
 
     def is_active(self, run_id: str) -> bool:
         """Whether a run was started and has not ended."""

@@ -86,7 +86,7 @@ class PipelineState:
         self._pass_outputs_on(event.at)
         self._ending.strike(event.at, event.at)
         self._start_ready(event.at)
-        self._ahead.settle()
+        self._ahead.settle(caching=self._cache_namespace is not None)
         self._ended = self._ending.conclude(self._runs[self._root_id], event.at)
         instructions, self._out[:] = self._out[:], ()  # others hold the list
         return instructions
@@ -295,7 +295,7 @@ class PipelineState:
         self._runs.move(run, RunState.SCHEDULED, at, inputs=run.inputs)
         self._out.append(StartCall(run.call, run.inputs or {}, run.attempt))
         if self._runs_apart(run):
-            self._ahead.started(run, caching=self._cache_namespace is not None)
+            self._ahead.started(run)
 
     def _end_attempt(self, event: CallEnded | CallLost) -> KnownRun | None:
         """The run that an executor speaks of, unless it speaks of an attempt that is over."""

@@ -145,7 +145,9 @@ class RayExecutor:
         before = self._tasks.get(wish.after)
         if before is None or not self._commands.empty():
             return
-        if submission.may_go_ahead(wish.call, before.call, beside=len(self._tasks)):
+        # Of one that has ended the machine may not know yet: what comes after it needs a processor.
+        beside = max(wish.beside, len(self._tasks))
+        if submission.may_go_ahead(wish.call, before.call, beside=beside):
             with suppress(Exception), calls_to_ray:  # where it is started, that is told of
                 if self._cluster.is_up(self._ray):
                     submission.submit_ahead(wish.call)

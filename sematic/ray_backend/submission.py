@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -22,6 +23,12 @@ from sematic.shipping import Packer
 _MOST_BYTES_PER_CALL = 50_000
 # What takes longer gains little by going ahead.
 _MOST_SECONDS_BEFORE = 0.01
+# A function that took longer once is taken for short again after so many times as it takes for this
+# part of its time each to come below that: it may take long because the next one goes ahead.
+_PART_REMEMBERED = 0.9
+_MOST_SECONDS_REMEMBERED = 0.06
+# While there is always a task that waits, Ray gives the worker to nobody else.
+_SECONDS_TO_GIVE_WAY = 0.05
 
 
 class Submission:
@@ -58,6 +65,7 @@ class Submission:
         # Of the last call, by id of its function: how long it took, and whether its word was long.
         self._seconds: dict[int, float] = {}
         self._is_long: dict[int, bool] = {}
+        self._gave_way_at = 0.0  # monotonic seconds
         self._lock = threading.Lock()
 
     def submit(self, call: Call, inputs: Mapping[str, ArtifactRef], *, log_path: str) -> Any:
@@ -66,20 +74,24 @@ class Submission:
         Raises:
             UnserializableValueError: the call's function cannot be sent to a worker.
         """
+        self._gave_way_at = time.monotonic()
         with self._lock:
             return self._submit(call, self._pack(call, inputs, log_path))
 
     def note_seconds(self, call: Call, seconds: float) -> None:
         """Take notice of how long a call has executed that was submitted here."""
-        self._seconds[id(call.function)] = seconds
+        before = self._seconds.get(id(call.function), 0.0)
+        seconds = min(seconds, _MOST_SECONDS_REMEMBERED)
+        self._seconds[id(call.function)] = max(seconds, _PART_REMEMBERED * before)
 
     def may_go_ahead(self, call: Call, before: Call, *, beside: int) -> bool:
         """Whether a call is to be submitted while the only one executes that it waits for.
 
         Its worker keeps a processor meanwhile. So it may where the call before is soon over, to go
-        by the last one of its function; where there are two processors for each call that is with
+        by the last ones of its function; where there are two processors for each call that is with
         Ray, or the two are alone; where it cannot take what the call before needs, for Ray has them
         in one queue; and where the last call of its function was short enough to be told of.
+        Now and then it may not, so that others who use Ray have their turn.
 
         Args:
             call: the one that waits.
@@ -87,6 +99,8 @@ class Submission:
             beside: how many calls are with Ray.
         """
         if self._ahead is None or not (self.knows(call) and self.knows(before)):
+            return False
+        if time.monotonic() - self._gave_way_at > _SECONDS_TO_GIVE_WAY:
             return False
         is_short = self._seconds.get(id(before.function), math.inf) <= _MOST_SECONDS_BEFORE
         has_room = beside == 1 or 2 * beside <= self._capacities[0].get("CPU", 0)

@@ -330,7 +330,7 @@ def test_what_is_made_ready_begins_when_it_is_started(
     for number in range(1, 6):  # from the third time on an executor may know them
         before = start(wait_for(str(tmp_path / "gate")))
         call = build_root_call(double(number), store)
-        harness.executor.prepare(PrepareCall(call, (before.call.run_id, 1)))
+        harness.executor.prepare(PrepareCall(call, (before.call.run_id, 1), beside=1))
         (tmp_path / "gate").touch()
         assert reports.wait(2 * number - 1)[-1].run_id == before.call.run_id
         if number == 4:

@@ -201,6 +201,14 @@ def test_nothing_goes_ahead_of_what_takes_long(
     assert not counts["ahead"]
 
 
+def test_others_who_use_ray_have_their_turn(
+    run: Run, counts: Counter[str], notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "_SECONDS_TO_GIVE_WAY", 0.0)
+    assert run(steps(20, str(notes))).value == 20
+    assert not counts["ahead"]
+
+
 @sematic.func
 def differing_steps(n: int, notes: str) -> int:
     half = sematic.KubernetesResourceRequirements(requests={"cpu": "500m"})
