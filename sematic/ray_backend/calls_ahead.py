@@ -108,7 +108,8 @@ class CallsAhead:
 
     def _take_result(self, ahead: _Ahead, result: Any) -> None:
         with self._lock:
-            ahead.is_over, ahead.ref = True, None  # here it is safe to let go of
+            ahead.is_over = True
+            ahead.ref = None  # here, in a thread of Ray's: elsewhere Ray may be shut down just then
             if not self._is_closed:
                 self._words.free(ahead.number)
             on_result = ahead.on_result

@@ -23,8 +23,8 @@ from sematic.shipping import Packer
 _MOST_BYTES_PER_CALL = 50_000
 # What takes longer gains little by going ahead.
 _MOST_SECONDS_BEFORE = 0.01
-# A function that took longer once is taken for short again after so many times as it takes for this
-# part of its time each to come below that: it may take long because the next one goes ahead.
+# A function that took long may have done so because the next one was ahead. So it counts as long
+# for some more calls: with each of them this part is left of its time.
 _PART_REMEMBERED = 0.9
 _MOST_SECONDS_REMEMBERED = 0.06
 # While there is always a task that waits, Ray gives the worker to nobody else.
@@ -62,7 +62,8 @@ class Submission:
         # By id of the requirements, which it keeps: the remote function, and what is wrong.
         self._by_requirements: dict[int, tuple[ResourceRequirements | None, Any, str]] = {}
         self._told: set[str] = set()
-        # Of the last call, by id of its function: how long it took, and whether its word was long.
+        # By id of the function: how long it takes, to go by its last calls; and whether the last of
+        # them was too long to be told of.
         self._seconds: dict[int, float] = {}
         self._is_long: dict[int, bool] = {}
         self._gave_way_at = 0.0  # monotonic seconds

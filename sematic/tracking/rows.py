@@ -242,9 +242,8 @@ class RowBuilder:
         if ref.id in self._sent_artifacts:
             return
         self._sent_artifacts.add(ref.id)
-        summary = None if ref.summary is None else storable_text(ref.summary)
-        text = storable_text(ref.payload)
-        row = (ref.id, ref.codec, storable_text(ref.type), ref.size, text, summary, at)
+        texts = (storable_text(ref.payload), storable_text(ref.summary))
+        row = (ref.id, ref.codec, storable_text(ref.type), ref.size, *texts, at)
         rows.artifacts.append(row)
 
 
@@ -270,7 +269,7 @@ def _move(row: list[Any], change: RunMoved) -> None:
     row[_STATE], place = _STATES[change.state]
     row[_ATTEMPT] = change.attempt
     row[_ERROR] = _encode(error_to_json(change.error)) if change.error else None
-    row[_REASON] = None if change.reason is None else storable_text(change.reason)
+    row[_REASON] = storable_text(change.reason)
     if place is not None:
         row[place] = change.at
     if change.started_at is not None:
